@@ -1,0 +1,58 @@
+"""The language that Waybill's services share: events, their codec, and the declaration of a dataset."""
+
+from waybill_contracts.codec import (
+    EVENTS,
+    CodecError,
+    Decoded,
+    Message,
+    Tombstone,
+    UnknownType,
+    UnknownVersion,
+    Unreadable,
+    decode,
+    encode,
+)
+from waybill_contracts.declaration import Column, Declaration, DeclarationError, Guards
+from waybill_contracts.declaration_yaml import dump_declaration, parse_declaration
+from waybill_contracts.event import DatasetEvent, Event, FileEvent, Request, dataset_name, uuid7
+from waybill_contracts.files import FileGone, FileRegistered
+from waybill_contracts.loads import FileLoaded
+from waybill_contracts.records import Batch, ColumnType, FileFailed, FileSkipped, RecordsIngested, RowCounts, Source
+from waybill_contracts.requests import DeclarationRequested, RetryRequested
+
+__all__ = [
+    "EVENTS",
+    "Batch",
+    "CodecError",
+    "Column",
+    "ColumnType",
+    "DatasetEvent",
+    "Declaration",
+    "DeclarationError",
+    "DeclarationRequested",
+    "Decoded",
+    "Event",
+    "FileEvent",
+    "FileFailed",
+    "FileGone",
+    "FileLoaded",
+    "FileRegistered",
+    "FileSkipped",
+    "Guards",
+    "Message",
+    "RecordsIngested",
+    "Request",
+    "RetryRequested",
+    "RowCounts",
+    "Source",
+    "Tombstone",
+    "UnknownType",
+    "UnknownVersion",
+    "Unreadable",
+    "dataset_name",
+    "decode",
+    "dump_declaration",
+    "encode",
+    "parse_declaration",
+    "uuid7",
+]

@@ -1,0 +1,51 @@
+"""Events of the topic `files`: what the registry says of objects in the bucket."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from waybill_contracts.declaration import Declaration
+from waybill_contracts.event import Count, FileEvent, Ordinal, Remark, Text
+
+
+class FileRegistered(FileEvent):
+    """A version of an object is to be taken in as arrival n of its dataset, under this declaration."""
+
+    type: ClassVar[str] = "waybill.file-registered.v1"
+    topic: ClassVar[str] = "files"
+
+    arrival: Ordinal
+    registration: Ordinal
+    cause: Text
+    """new, repeat, retry or release; readers tolerate others."""
+    bucket: Text
+    object_key: Text
+    version_id: Text
+    size: Count
+    etag: Text
+    last_modified: AwareDatetime
+    found_by: Text
+    """notification or sweep."""
+    user: Remark | None = None
+    reason: Remark | None = None
+    late: bool = False
+    declaration: Declaration
+
+    @property
+    def id(self) -> UUID:
+        return self.natural_id(self.file_id, self.registration)
+
+
+class FileGone(FileEvent):
+    """The object's version is no longer the newest (deleted) or can no longer be read (gone)."""
+
+    type: ClassVar[str] = "waybill.file-gone.v1"
+    topic: ClassVar[str] = "files"
+
+    presence: Text
+    """deleted (behind a delete marker) or gone (the version itself is removed)."""
+
+    @property
+    def id(self) -> UUID:
+        return self.natural_id(self.file_id, self.presence)

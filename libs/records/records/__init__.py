@@ -1,0 +1,1 @@
+"""What files, rows and records are: pure functions over bytes and Polars frames, no IO."""

@@ -1,0 +1,40 @@
+"""The key of a row: its key columns as one text, injective (design.md 13)."""
+
+import polars as pl
+
+from records.columns import canonical
+from records.digest import hex_digests
+
+MAX_KEY_BYTES = 512
+DIGEST_START = "sha256:"
+SPECIAL = r"[\\|\x00-\x1f\x7f]"
+ESCAPES = {"\\": "\\\\", "|": "\\|"} | {chr(code): f"\\x{code:02x}" for code in (*range(0x20), 0x7F)}
+
+
+def keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
+    """The text that identifies each row, named `_key`; raises ValueError where a part of a key is null."""
+    parts = [_escaped(frame[name]) for name in key]
+    for name, part in zip(key, parts, strict=True):
+        if part.null_count():
+            raise ValueError(f"key column {name} is null in {part.null_count()} rows")
+    joined = _joined(parts).rename("_key")
+    digested = (joined.str.len_bytes() > MAX_KEY_BYTES) | joined.str.starts_with(DIGEST_START)
+    if not digested.any():
+        return joined
+    return joined.zip_with(~digested, DIGEST_START + hex_digests(joined))
+
+
+def _joined(parts: list[pl.Series]) -> pl.Series:
+    if len(parts) == 1:
+        return parts[0]
+    return pl.select(pl.concat_str(parts, separator="|")).to_series()
+
+
+def _escaped(values: pl.Series) -> pl.Series:
+    """The canonical texts with separators, escapes and control characters written as escapes."""
+    part = canonical(values)
+    if values.dtype != pl.String:
+        return part
+    if not part.str.contains(SPECIAL).any():  # one look at all is cheaper than a replacement
+        return part
+    return part.str.replace_many(ESCAPES)
