@@ -1,0 +1,158 @@
+"""Long work: rows that are claimed, leased, fenced and, in the end, visible (design.md 4, 15)."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from chassis.database import Pool, Tx
+from chassis.errors import Fenced
+from chassis.messaging import current
+
+TIMER_LANE = "-"
+
+RunJob = Callable[["Job"], Awaitable[None]]
+Exhausted = Callable[[Tx, "Job", str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """How the jobs of one kind are walked, tried and run.
+
+    dense: seq 1, 2, 3…, and a missing one stops the walk. passing: states, besides DONE, SKIPPED and REFUSED, that
+    later jobs of the lane walk past. every: seconds after which a timer job (one lane, one seq) is queued again.
+    """
+
+    name: str
+    run: RunJob
+    exhausted: Exhausted | None = None
+    dense: bool = True
+    passing: frozenset[str] = frozenset({"FAILED"})
+    max_tries: int = 5
+    deadline_seconds: float = 3600.0
+    workers: int = 1
+    every: float | None = None
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as it stands in the table."""
+
+    state: str
+    attempt: int
+    tries: int
+    payload: dict[str, Any]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One claimed attempt at a job; `step` is its only door to a transaction."""
+
+    kind: str
+    lane: str
+    seq: int
+    attempt: int
+    tries: int
+    payload: dict[str, Any]
+    cause: dict[str, Any] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def step(self, db: Pool) -> AsyncIterator[Tx]:
+        """A transaction that holds lane and job; raises Fenced where the attempt is not mine any more."""
+        async with db.acquire() as tx, tx.transaction():
+            await self.hold(tx)
+            yield tx
+
+    async def hold(self, tx: Tx) -> None:
+        """Lock lane, then job, and check that this attempt still runs."""
+        await tx.execute("SELECT 1 FROM lanes WHERE kind = $1 AND lane = $2 FOR UPDATE", self.kind, self.lane)
+        attempt = await tx.fetchval(
+            "SELECT attempt FROM jobs WHERE kind = $1 AND lane = $2 AND seq = $3 AND state = 'RUNNING' FOR UPDATE",
+            self.kind,
+            self.lane,
+            self.seq,
+        )
+        if attempt != self.attempt:
+            raise Fenced(f"{self.kind} {self.lane}#{self.seq} attempt {self.attempt}")
+
+    async def end(self, tx: Tx, state: str, reason: str | None = None) -> None:
+        """The state this job ends in, within a step; wakes whoever waits for the lane."""
+        await tx.execute(
+            "UPDATE jobs SET state = $4, reason = $5, ended_at = now(), lease = NULL"
+            " WHERE kind = $1 AND lane = $2 AND seq = $3",
+            self.kind,
+            self.lane,
+            self.seq,
+            state,
+            reason,
+        )
+        await wake(tx)
+
+    async def note(self, tx: Tx, reason: str) -> None:
+        """Why the job is not done yet, for whoever looks at it meanwhile."""
+        await tx.execute(
+            "UPDATE jobs SET reason = $4 WHERE kind = $1 AND lane = $2 AND seq = $3",
+            self.kind,
+            self.lane,
+            self.seq,
+            reason,
+        )
+
+
+async def wake(tx: Tx) -> None:
+    """Tell every worker of the service, at commit, that a job may be waiting."""
+    await tx.execute("SELECT pg_notify(current_schema() || '_jobs', '')")
+
+
+async def lock_lane(tx: Tx, kind: str, lane: str, *, owner: str) -> None:
+    """Make the lane if it is new, and lock it; before any of its jobs is touched."""
+    await tx.execute(
+        "INSERT INTO lanes (kind, lane, owner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", kind, lane, owner
+    )
+    await tx.execute("SELECT 1 FROM lanes WHERE kind = $1 AND lane = $2 FOR UPDATE", kind, lane)
+
+
+async def find_job(tx: Tx, kind: str, lane: str, seq: int) -> JobRow | None:
+    """The job as it stands, locked; None where it was never put."""
+    row = await tx.fetchrow(
+        "SELECT state, attempt, tries, payload, reason FROM jobs WHERE kind = $1 AND lane = $2 AND seq = $3 FOR UPDATE",
+        kind,
+        lane,
+        seq,
+    )
+    return JobRow(**row) if row else None
+
+
+async def put_job(tx: Tx, kind: str, lane: str, seq: int, payload: dict[str, Any]) -> None:
+    """Queue the job, new or again: tries start anew, and a runner of it is fenced."""
+    await tx.execute(
+        """
+        INSERT INTO jobs (kind, lane, seq, state, payload, cause) VALUES ($1, $2, $3, 'QUEUED', $4, $5)
+        ON CONFLICT (kind, lane, seq) DO UPDATE
+        SET state = 'QUEUED', payload = excluded.payload, cause = excluded.cause, tries = 0,
+            due = now(), lease = NULL, deadline = NULL, reason = NULL, queued_at = now(), ended_at = NULL
+        """,
+        kind,
+        lane,
+        seq,
+        payload,
+        current.get().as_json(),
+    )
+    await _extend_contiguous(tx, kind, lane)
+    await wake(tx)
+
+
+async def _extend_contiguous(tx: Tx, kind: str, lane: str) -> None:
+    await tx.execute(
+        """
+        WITH RECURSIVE run(seq) AS (
+            SELECT contiguous FROM lanes WHERE kind = $1 AND lane = $2
+            UNION ALL
+            SELECT jobs.seq FROM run JOIN jobs ON jobs.kind = $1 AND jobs.lane = $2 AND jobs.seq = run.seq + 1
+        )
+        UPDATE lanes SET contiguous = (SELECT max(seq) FROM run) WHERE kind = $1 AND lane = $2
+        """,
+        kind,
+        lane,
+    )
