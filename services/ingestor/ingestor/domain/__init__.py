@@ -1,0 +1,1 @@
+"""What a file may do to its dataset: pure rules."""

@@ -1,0 +1,31 @@
+"""How an attempt's versions are cut into batches, and which attempts left documents that nobody will read."""
+
+from collections.abc import Iterable
+
+from waybill_contracts import FileRegistered
+
+BATCH_VERSIONS = 20_000
+MAX_BATCHES = 1_000
+MAX_STORED_REJECTS = 1_000
+"""Rejects of an attempt that are kept in the database; all of them are in the output bucket."""
+
+
+def batch_size(versions: int) -> int:
+    """Versions in a batch, so that a file has at most 1,000 batches."""
+    return max(BATCH_VERSIONS, -(-versions // MAX_BATCHES))
+
+
+def merge_runs(attempts: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as ranges (first, last)."""
+    runs: list[tuple[int, int]] = []
+    for attempt in attempts:
+        if runs and runs[-1][1] == attempt - 1:
+            runs[-1] = (runs[-1][0], attempt)
+        else:
+            runs.append((attempt, attempt))
+    return runs
+
+
+def rejects_key(file: FileRegistered, attempt: int) -> str:
+    """Where the attempt's rejects lie in the output bucket."""
+    return f"{file.dataset}/{file.file_id}/{attempt}/rejects.csv"

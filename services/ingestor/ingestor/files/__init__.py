@@ -1,0 +1,1 @@
+"""Bytes outside the databases: the bucket, and this machine's disk."""

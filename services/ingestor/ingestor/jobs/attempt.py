@@ -1,0 +1,80 @@
+"""One try at a file: what it works on and with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chassis import Job, Pool
+from records.row_hash import RULE_VERSION
+from waybill_contracts import Declaration, FileRegistered
+
+from ingestor.documents import Documents
+from ingestor.domain.attempts import MAX_STORED_REJECTS
+from ingestor.domain.registration import Dataset, Position, is_twin
+from ingestor.files.bucket import Bucket
+from ingestor.files.spool import RejectSpool
+from ingestor.store.datasets import find_dataset, find_position
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where an attempt reads and writes."""
+
+    db: Pool
+    bucket: Bucket
+    documents: Documents
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a file, and its dataset as it stood when the try began."""
+
+    job: Job
+    file: FileRegistered
+    dataset: Dataset
+    newest: Position | None
+    folder: Path
+    rejects: RejectSpool
+
+    @property
+    def number(self) -> int:
+        return self.job.attempt
+
+    @property
+    def position(self) -> int:
+        """The position this attempt would take."""
+        return self.dataset.position + 1
+
+    @property
+    def declaration(self) -> Declaration:
+        return self.file.declaration
+
+    @property
+    def declaration_json(self) -> dict[str, Any]:
+        return self.declaration.model_dump(mode="json")
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Declared type of each business column."""
+        return {name: column.type for name, column in self.declaration.columns.items()}
+
+    @property
+    def content(self) -> Path:
+        """The file itself, on the local disk."""
+        return self.folder / "content"
+
+    def find_twin(self, sha256: str) -> Position | None:
+        """The newest position, where it holds the same bytes read in the same way; a retry is never skipped."""
+        if self.file.cause == "retry" or not is_twin(self.newest, sha256, self.declaration_json, RULE_VERSION):
+            return None
+        return self.newest
+
+
+async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
+    """The attempt, with the dataset read before any of its heads."""
+    file = FileRegistered.model_validate(job.payload)
+    async with db.acquire() as tx:
+        dataset = await find_dataset(tx, file.dataset)
+        newest = await find_position(tx, dataset.id, dataset.position)
+    rejects = RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS)
+    return Attempt(job, file, dataset, newest, folder, rejects)

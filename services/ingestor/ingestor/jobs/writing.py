@@ -1,0 +1,55 @@
+"""Versions to MongoDB, batch by batch, two on their way at a time."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import polars as pl
+from records.bson_encode import BatchPlace, encode_batch
+from waybill_contracts import Batch
+
+from ingestor.domain.attempts import batch_size
+from ingestor.jobs.attempt import Attempt, Stores
+from ingestor.jobs.comparing import Changes
+from ingestor.jobs.predecessors import Predecessors
+from ingestor.jobs.threads import at_most, in_thread
+
+INSERTS_AT_ONCE = 2
+BATCH_BYTES = 32 << 20
+"""A batch of wide rows is cut before it holds more."""
+
+
+async def write(changes: Changes, attempt: Attempt, stores: Stores) -> tuple[Batch, ...]:
+    """Every version as a document under (attempt, batch, number); nobody reads them before the finish."""
+    batches: list[Batch] = []
+    predecessors = Predecessors(attempt, stores)
+    at = datetime.now(UTC)
+    async with at_most(INSERTS_AT_ONCE) as start:
+        async for frame in in_thread(cut(changes)):
+            place = BatchPlace(attempt.number, len(batches) + 1, attempt.position, at)
+            versions = await predecessors.add_changed(frame)
+            encoded = await asyncio.to_thread(encode_batch, versions, attempt.types, place)
+            await start(stores.documents.insert_batch(attempt.dataset.name, encoded))
+            batches.append(Batch(number=place.batch, version_count=encoded.count, checksum=encoded.checksum))
+    return tuple(batches)
+
+
+def cut(changes: Changes) -> Iterator[pl.DataFrame]:
+    """The versions with their values, in batches of one size, or smaller ones where rows are wide."""
+    most, waiting = batch_size(changes.rows.inserted + changes.rows.updated), pl.DataFrame()
+    for values, versions in zip(changes.values.frames(), changes.versions.frames(), strict=True):
+        part = pl.concat([values[versions["_place"]], versions], how="horizontal")
+        waiting = pl.concat([waiting, part]) if waiting.height else part
+        while count := _full(waiting, most):
+            yield waiting.head(count)
+            waiting = waiting.slice(count)
+    if waiting.height:
+        yield waiting
+
+
+def _full(waiting: pl.DataFrame, most: int) -> int:
+    """Versions of the next batch; 0 while there are not enough."""
+    size = waiting.estimated_size()
+    if size > BATCH_BYTES:
+        return min(most, max(1, int(waiting.height * BATCH_BYTES / size)))
+    return most if waiting.height >= most else 0

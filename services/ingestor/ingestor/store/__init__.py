@@ -1,0 +1,1 @@
+"""PostgreSQL: datasets, heads, positions and rejects."""

@@ -1,0 +1,83 @@
+"""Datasets, the positions their files took, and the attempts that took none."""
+
+from chassis import Tx
+
+from ingestor.domain.registration import Dataset, Position
+
+
+async def open_dataset(tx: Tx, dataset: str) -> None:
+    """The dataset has a row."""
+    await tx.execute("INSERT INTO datasets (dataset) VALUES ($1) ON CONFLICT DO NOTHING", dataset)
+
+
+async def find_dataset(tx: Tx, dataset: str) -> Dataset:
+    """The dataset as it stands; read before its heads, so that the finish can tell whether they moved."""
+    row = await tx.fetchrow("SELECT dataset_id, position, columns FROM datasets WHERE dataset = $1", dataset)
+    if row is None:
+        raise LookupError(f"{dataset} has no row; its file was never noted")
+    return Dataset(row["dataset_id"], dataset, row["position"], row["columns"])
+
+
+async def find_position(tx: Tx, dataset_id: int, position: int) -> Position | None:
+    """What took effect there."""
+    row = await tx.fetchrow(
+        """
+        SELECT position, attempt, file_id, sha256, declaration, rule_version
+        FROM positions WHERE dataset_id = $1 AND position = $2
+        """,
+        dataset_id,
+        position,
+    )
+    return Position(**row) if row else None
+
+
+async def find_declared_types(tx: Tx, dataset_id: int, attempts: list[int]) -> dict[int, dict[str, str]]:
+    """Column types by attempt: how its documents are to be read."""
+    rows = await tx.fetch(
+        "SELECT attempt, declaration FROM positions WHERE dataset_id = $1 AND attempt = ANY ($2::int[])",
+        dataset_id,
+        attempts,
+    )
+    return {
+        row["attempt"]: {name: column["type"] for name, column in row["declaration"]["columns"].items()} for row in rows
+    }
+
+
+async def find_dead_attempts(tx: Tx, dataset: str) -> list[int]:
+    """Attempts that no position names and no running job holds, judged in one statement (protocol rule 8)."""
+    rows = await tx.fetch(
+        """
+        SELECT n.attempt FROM datasets d
+        JOIN lanes l ON l.kind = 'ingest' AND l.lane = d.dataset
+        CROSS JOIN LATERAL generate_series(d.swept_attempt + 1, l.last_attempt) AS n(attempt)
+        WHERE d.dataset = $1
+          AND NOT EXISTS (SELECT FROM positions p WHERE p.dataset_id = d.dataset_id AND p.attempt = n.attempt)
+          AND NOT EXISTS (
+              SELECT FROM jobs j
+              WHERE j.kind = l.kind AND j.lane = l.lane AND j.state = 'RUNNING' AND j.attempt = n.attempt
+          )
+        ORDER BY n.attempt
+        """,
+        dataset,
+    )
+    return [row["attempt"] for row in rows]
+
+
+async def list_datasets(tx: Tx) -> list[str]:
+    """Every dataset that a file was noted for."""
+    return [row["dataset"] for row in await tx.fetch("SELECT dataset FROM datasets ORDER BY dataset_id")]
+
+
+async def settle_sweep(tx: Tx, dataset: str, quiet_days: float) -> None:
+    """Attempts before a position that is older than this have been swept for the last time."""
+    await tx.execute(
+        """
+        UPDATE datasets d SET swept_attempt = settled.attempt FROM (
+            SELECT p.dataset_id, max(p.attempt) AS attempt FROM positions p
+            WHERE p.finished_at < now() - make_interval(secs => $2 * 86400) GROUP BY p.dataset_id
+        ) settled
+        WHERE settled.dataset_id = d.dataset_id AND d.dataset = $1 AND d.swept_attempt < settled.attempt
+        """,
+        dataset,
+        quiet_days,
+    )

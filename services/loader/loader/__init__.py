@@ -1,0 +1,1 @@
+"""Appends batches to the log and applies files to the current tables."""

@@ -1,0 +1,72 @@
+"""What is in the log, batch by batch, and which position each dataset's current table shows."""
+
+from dataclasses import dataclass
+
+from chassis import Tx
+from waybill_contracts import Batch, RecordsIngested
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """How far a dataset is, and the columns that its tables were made with."""
+
+    applied: int
+    columns: dict[str, str]
+
+
+async def open_dataset(tx: Tx, dataset: str) -> Dataset:
+    """The dataset as it stands, made if it is new."""
+    await tx.execute("INSERT INTO datasets (dataset) VALUES ($1) ON CONFLICT DO NOTHING", dataset)
+    row = await tx.fetchrow("SELECT applied, columns FROM datasets WHERE dataset = $1", dataset)
+    assert row is not None
+    return Dataset(row["applied"], dict(row["columns"]))
+
+
+async def set_columns(tx: Tx, dataset: str, columns: dict[str, str]) -> None:
+    """Remember the columns that the tables have now."""
+    # As pairs, since jsonb does not keep the order of an object's names.
+    await tx.execute("UPDATE datasets SET columns = $2 WHERE dataset = $1", dataset, list(columns.items()))
+
+
+async def set_applied(tx: Tx, fact: RecordsIngested) -> bool:
+    """This position is what the current table shows; False where the one before it was not."""
+    return bool(
+        await tx.fetchval(
+            """
+            UPDATE datasets SET applied = $2, applied_at = now() WHERE dataset = $1 AND applied = $2 - 1
+            RETURNING true
+            """,
+            fact.dataset,
+            fact.position,
+        )
+    )
+
+
+async def read_appended(tx: Tx, fact: RecordsIngested) -> frozenset[int]:
+    """Numbers of the position's batches that are in the log."""
+    rows = await tx.fetch(
+        "SELECT number FROM batches WHERE dataset = $1 AND position = $2", fact.dataset, fact.position
+    )
+    return frozenset(row["number"] for row in rows)
+
+
+async def claim_batch(tx: Tx, fact: RecordsIngested, batch: Batch) -> bool:
+    """Enter the batch; False where it is in the log already."""
+    return bool(
+        await tx.fetchval(
+            """
+            INSERT INTO batches (dataset, position, number, version_count, checksum) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT DO NOTHING RETURNING true
+            """,
+            fact.dataset,
+            fact.position,
+            batch.number,
+            batch.version_count,
+            batch.checksum,
+        )
+    )
+
+
+async def forget_batches(tx: Tx, fact: RecordsIngested) -> None:
+    """None of the position's batches is in the log."""
+    await tx.execute("DELETE FROM batches WHERE dataset = $1 AND position = $2", fact.dataset, fact.position)

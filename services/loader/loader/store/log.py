@@ -1,0 +1,111 @@
+"""The log: every version of every record, append-only."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import polars as pl
+from chassis import Pool, Tx
+from chassis.sql import columns, sql
+from pgpq import ArrowToPostgresBinaryEncoder
+from records.checksum import format_checksum
+
+from loader.domain import Mismatch, Place, Tally, sample
+
+SYSTEM_COLUMNS = (
+    "_key",
+    "_version",
+    "_change",
+    "_changed",
+    "_hash",
+    "_previous_hash",
+    "_position",
+    "_attempt",
+    "_line",
+)
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Versions as PostgreSQL's COPY takes them, and a few of them to be read back."""
+
+    columns: tuple[str, ...]
+    count: int
+    pieces: tuple[bytes, ...]
+    sample: pl.DataFrame
+
+
+def encode(versions: pl.DataFrame, business: dict[str, str], attempt: int) -> Payload:
+    """The attempt's versions in the binary format of COPY."""
+    rows = versions.with_columns(_attempt=pl.lit(attempt, pl.Int64)).select(*business, *SYSTEM_COLUMNS)
+    table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    encoder = ArrowToPostgresBinaryEncoder(table.schema)
+    pieces = (encoder.write_header(), *map(encoder.write_batch, table.to_batches()), encoder.finish())
+    return Payload(tuple(rows.columns), rows.height, pieces, sample(rows))
+
+
+async def append(tx: Tx, place: Place, payload: Payload) -> None:
+    """Write the versions, and read a few back: they must be what was written."""
+    done = await tx.copy_to_table(
+        place.table,
+        schema_name=place.log_schema,
+        columns=payload.columns,
+        source=_each(payload.pieces),
+        format="binary",
+    )
+    if done != f"COPY {payload.count}":
+        raise Mismatch(f"{payload.count} versions were sent and the log took {done}")
+    await _check_sample(tx, place, payload.sample)
+
+
+async def _each(pieces: tuple[bytes, ...]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def _check_sample(tx: Tx, place: Place, written: pl.DataFrame) -> None:
+    rows = await tx.fetch(
+        sql(
+            """
+            SELECT {columns} FROM {log}
+            WHERE (_key, _version) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
+            """,
+            columns=columns(written.columns),
+            log=place.log,
+        ),
+        written["_key"].to_list(),
+        written["_version"].to_list(),
+    )
+    read = pl.DataFrame([tuple(row) for row in rows], schema=written.schema, orient="row")
+    if not read.sort("_key", "_version").equals(written.sort("_key", "_version")):
+        raise Mismatch("rows read back from the log are not those that were written")
+
+
+async def tally(db: Pool | Tx, place: Place, position: int) -> Tally:
+    """Counts and checksum of the position's versions, worked out in the warehouse from what the log holds."""
+    rows = await db.fetch(
+        sql(
+            """
+            SELECT _change, count(*) AS versions,
+                sum(substr(digest, 1, 8)::bigint) AS high, sum(substr(digest, 9, 8)::bigint) AS low,
+                count(*) FILTER (WHERE get_byte(digest, 8) > 127) AS negative
+            FROM (
+                SELECT _change, sha256(convert_to(concat(
+                    octet_length(_key), ':', _key, ',', _version, ',', _change, ',', encode(_hash, 'hex')
+                ), 'UTF8')) AS digest
+                -- OFFSET keeps the planner from working out the digest once for each use.
+                FROM {log} WHERE _position = $1 OFFSET 0
+            ) AS versions
+            GROUP BY _change
+            """,
+            log=place.log,
+        ),
+        position,
+    )
+    # bigint has a sign: a low half above 2^63 was counted 2^64 too low.
+    total = sum((int(row["high"]) << 64) + int(row["low"]) + (row["negative"] << 64) for row in rows)
+    return Tally({row["_change"]: row["versions"] for row in rows}, format_checksum(total))
+
+
+async def forget(tx: Tx, place: Place, position: int) -> None:
+    """Take the versions of a position that was not applied out of the log."""
+    await tx.execute(sql("DELETE FROM {log} WHERE _position = $1", log=place.log), position)

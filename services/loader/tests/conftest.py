@@ -1,0 +1,287 @@
+"""A namespace of its own per test on real servers, and a sender that writes what the ingestor would."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import polars as pl
+import pytest
+from chassis import AlreadyHandled, Fenced, Job, JobKind, Names, Pool, open_pool
+from chassis.claim import claim, complete, fail_or_retry
+from chassis.database import migrate
+from loader.documents import Documents
+from loader.handlers import note_ingested_file, retry_load
+from loader.jobs import load_next_file
+from pymongo import AsyncMongoClient
+from records.bson_encode import BatchPlace, DocumentBlob, encode_batch
+from records.columns import dtype
+from records.row_hash import add_identity
+from stack.namespaces import Reachable
+from waybill_contracts import Batch, ColumnType, RecordsIngested, RetryRequested, RowCounts, Source, dataset_name, uuid7
+
+AT = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
+TYPES = {
+    "order_id": "integer",
+    "customer": "text",
+    "amount": "decimal(12,2)",
+    "ordered_at": "timestamp",
+    "day": "date",
+    "paid": "boolean",
+    "weight": "float",
+}
+ROW = {
+    "customer": "Zoë | & Söhne\\",
+    "amount": Decimal("76.00"),
+    "ordered_at": datetime(2026, 1, 2, 3, 4, 5, 678000, UTC),
+    "day": date(1, 1, 1),
+    "paid": True,
+    "weight": 0.1,
+}
+
+
+@dataclass
+class Warehouse:
+    """The loader on its servers: its pool, its documents, and its job kind, run by hand."""
+
+    dsn: str
+    names: Names
+    db: Pool
+    documents: Documents
+    mongo: AsyncMongoClient[dict[str, Any]]
+    max_tries: int = 2
+
+    @property
+    def kind(self) -> JobKind:
+        run = partial(load_next_file, warehouse=self.db, documents=self.documents, names=self.names)
+        return JobKind("load", run=run, passing=frozenset(), max_tries=self.max_tries)
+
+    async def claim(self) -> Job | None:
+        return await claim(self.db, self.kind, 30)
+
+    async def work(self) -> int:
+        """Run jobs as the service would until none is left; how many attempts that took."""
+        attempts = 0
+        while job := await self.claim():
+            attempts += 1
+            try:
+                await self.kind.run(job)
+            except Exception as error:  # noqa: BLE001 - as the service's own job loop does
+                await fail_or_retry(self.db, self.kind, job, 0, f"{type(error).__name__}: {error}")
+            else:
+                with contextlib.suppress(Fenced):
+                    await complete(self.db, self.kind, job)
+        return attempts
+
+    async def retry(self, sender: "Sender", position: int) -> None:
+        """Ask for another try at the file of this position."""
+        await self.send_retry(
+            RetryRequested(
+                organisation=sender.organisation,
+                table=sender.table,
+                file_id=sender.files[position],
+                attempt=position * 2,
+                user="anna",
+            )
+        )
+
+    async def send_retry(self, request: RetryRequested) -> None:
+        await retry_load(request, warehouse=self.db)
+
+    async def jobs(self, dataset: str = "acme/orders") -> list[tuple[int, str, str | None]]:
+        rows = await self.db.fetch("SELECT seq, state, reason FROM jobs WHERE lane = $1 ORDER BY seq", dataset)
+        return [tuple(row) for row in rows]
+
+    async def events(self) -> list[tuple[str, dict[str, Any]]]:
+        rows = await self.db.fetch("SELECT type, payload FROM outbox ORDER BY aggregateid, seq")
+        return [(row["type"], orjson.loads(row["payload"])) for row in rows]
+
+    def current(self, organisation: str = "acme", table: str = "orders") -> str:
+        return f'"{self.names.current_schema(organisation)}"."{table}"'
+
+    def log(self, organisation: str = "acme", table: str = "orders") -> str:
+        return f'"{self.names.log_schema(organisation)}"."{table}"'
+
+    def history(self, organisation: str = "acme", table: str = "orders") -> str:
+        return f'"{self.names.current_schema(organisation)}"."{table}_history"'
+
+    async def all(self, query: str, *arguments: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.db.fetch(query, *arguments)]
+
+    async def state(self) -> dict[str, Any]:
+        """Everything that must not depend on how it came about."""
+        return {
+            "current": await self.all(f"SELECT *, NULL AS _loaded_at FROM {self.current()} ORDER BY _key"),
+            "log": await self.all(f"SELECT *, NULL AS _loaded_at FROM {self.log()} ORDER BY _key, _version"),
+            "ledger": await self.all("SELECT dataset, position, number, checksum FROM batches ORDER BY 1, 2, 3"),
+            "applied": await self.all("SELECT dataset, applied, columns FROM datasets ORDER BY 1"),
+            "events": await self.events(),
+        }
+
+
+@dataclass
+class Sender:
+    """Stands for the ingestor of one dataset: writes versions to MongoDB and says so."""
+
+    warehouse: Warehouse
+    organisation: str = "acme"
+    table: str = "orders"
+    key: tuple[str, ...] = ("order_id",)
+    types: dict[str, str] = field(default_factory=lambda: dict(TYPES))
+    batch_rows: int = 2
+    heads: dict[str, tuple[int, bytes | None]] = field(default_factory=dict)
+    position: int = 0
+    files: dict[int, UUID] = field(default_factory=dict)
+
+    @staticmethod
+    def row(order_id: int, **values: Any) -> dict[str, Any]:
+        """An order; what is not given is as in every other."""
+        return {"order_id": order_id, **ROW, **values}
+
+    @property
+    def collection(self) -> Any:
+        return self.warehouse.mongo[self.warehouse.names.mongo_database][
+            self.warehouse.names.collection(self.organisation, self.table)
+        ]
+
+    async def write(self, *rows: dict[str, Any], deletes: tuple[str, ...] = ()) -> RecordsIngested:
+        """A file with these rows takes the next position; its fact, not sent yet."""
+        self.position += 1
+        attempt = self.position * 2
+        versions = pl.concat([self._versions(list(rows)), self._deletions(deletes)])
+        batches = []
+        for number, start in enumerate(range(0, versions.height, self.batch_rows), 1):
+            part = versions.slice(start, self.batch_rows)
+            encoded = encode_batch(part, self.types, BatchPlace(attempt, number, self.position, AT))
+            batches.append(Batch(number=number, version_count=encoded.count, checksum=encoded.checksum))
+            for documents, _ in encoded.parts(max_bytes=15_000_000):
+                await self.collection.database.command(
+                    {"insert": self.collection.name, "documents": [DocumentBlob(documents)]}
+                )
+        counts = dict(versions["_change"].value_counts().iter_rows())
+        return self._fact(attempt, tuple(batches), counts, len(rows))
+
+    async def send(self, *rows: dict[str, Any], deletes: tuple[str, ...] = ()) -> RecordsIngested:
+        """Write a file and announce it."""
+        fact = await self.write(*rows, deletes=deletes)
+        await self.announce(fact)
+        return fact
+
+    async def announce(self, fact: RecordsIngested) -> None:
+        with contextlib.suppress(AlreadyHandled):
+            await note_ingested_file(fact, warehouse=self.warehouse.db)
+
+    def frame(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        """Rows as the records library holds them."""
+        return pl.DataFrame(rows, schema={name: dtype(kind) for name, kind in self.types.items()})
+
+    def _versions(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
+        frame = add_identity(self.frame(rows), self.key, self.types)
+        new = []
+        for index, (key, digest) in enumerate(frame.select("_key", "_hash").iter_rows()):
+            version, previous = self.heads.get(key, (0, None))
+            if previous != digest:
+                new.append((index, version + 1, "insert" if previous is None else "update", previous))
+                self.heads[key] = (version + 1, digest)
+        return self._system(frame[[index for index, *_ in new]], [entry[1:] for entry in new])
+
+    def _deletions(self, keys: tuple[str, ...]) -> pl.DataFrame:
+        entries = []
+        for key in keys:
+            version, previous = self.heads[key]
+            entries.append((version + 1, "delete", previous))
+            self.heads[key] = (version + 1, None)
+        schema = {name: dtype(kind) for name, kind in self.types.items()} | {"_key": pl.String, "_hash": pl.Binary}
+        frame = pl.DataFrame([{"_key": key} for key in keys], schema=schema)
+        return self._system(frame, entries)
+
+    def _system(self, frame: pl.DataFrame, entries: list[tuple[int, str, bytes | None]]) -> pl.DataFrame:
+        changed = [["customer"] if change == "update" else None for _, change, _ in entries]
+        return frame.with_columns(
+            pl.Series("_version", [version for version, _, _ in entries], pl.Int64),
+            pl.Series("_change", [change for _, change, _ in entries], pl.String),
+            pl.Series("_changed", changed, pl.List(pl.String)),
+            pl.Series("_previous_hash", [previous for *_, previous in entries], pl.Binary),
+            pl.Series("_line", range(2, len(entries) + 2), pl.Int64),
+            pl.lit(None, pl.Binary).alias("_prev"),
+        )
+
+    def _fact(self, attempt: int, batches: tuple[Batch, ...], counts: dict[str, int], read: int) -> RecordsIngested:
+        inserted, updated = counts.get("insert", 0), counts.get("update", 0)
+        self.files[self.position] = uuid7()
+        return RecordsIngested(
+            organisation=self.organisation,
+            table=self.table,
+            file_id=self.files[self.position],
+            arrival=self.position + 4,
+            registration=1,
+            attempt=attempt,
+            position=self.position,
+            sha256="ab" * 32,
+            columns=tuple(ColumnType(name=name, type=kind) for name, kind in self.types.items()),
+            key=self.key,
+            rule_version=1,
+            batches=batches,
+            rows=RowCounts(
+                read=read + 1,
+                inserted=inserted,
+                updated=updated,
+                unchanged=read - inserted - updated,
+                deleted=counts.get("delete", 0),
+                rejected=1,
+            ),
+            source=Source(
+                bucket="landing",
+                object_key=f"{dataset_name(self.organisation, self.table)}/día {self.position}.csv",
+                version_id=f"v{self.position}",
+                size=1234,
+                user="anna",
+                reason="monthly",
+                registered_at=AT,
+            ),
+        )
+
+
+@pytest.fixture
+async def warehouse(stack: Reachable) -> AsyncIterator[Warehouse]:
+    """A migrated loader in a fresh namespace; all of it is dropped afterwards."""
+    names = Names(f"t{uuid7().hex[-12:]}")
+    environment = stack.environment()
+    dsn, uri = environment["WAYBILL_POSTGRES__DSN"], environment["WAYBILL_MONGO__URI"]
+    await migrate(dsn, names.schema("loader"), "chassis.migrations", "loader.migrations")
+    mongo: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(uri)
+    async with open_pool(dsn, names.schema("loader")) as db, Documents.open(uri, names) as documents:
+        yield Warehouse(dsn, names, db, documents, mongo)
+    await mongo.drop_database(names.mongo_database)
+    await mongo.close()
+    await drop(dsn, names.namespace)
+
+
+async def drop(dsn: str, namespace: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    schemas = await connection.fetch("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)", namespace + "_")
+    for (schema,) in sorted(schemas, key=lambda row: "orgdata" not in row[0]):
+        await connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+    for (role,) in await connection.fetch(
+        "SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)", namespace + "_"
+    ):
+        await connection.execute(f'DROP ROLE "{role}"')
+    await connection.close()
+
+
+@pytest.fixture
+def sender(warehouse: Warehouse) -> Sender:
+    """The ingestor of acme/orders."""
+    return Sender(warehouse)
+
+
+@pytest.fixture
+def make_sender(warehouse: Warehouse) -> Callable[..., Sender]:
+    """The ingestor of another dataset."""
+    return partial(Sender, warehouse)

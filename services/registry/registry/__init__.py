@@ -1,0 +1,1 @@
+"""Knows every file there ever was, and where each one stands."""

@@ -1,0 +1,45 @@
+"""The waybill: one JSON document that says what became of a file and each of its rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+
+def waybill_key(file: Mapping[str, Any]) -> str:
+    """Where the file's waybill lies in the output bucket."""
+    return f"{file['organisation']}/{file['table_name']}/{file['file_id']}/waybill.json"
+
+
+def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output_bucket: str) -> bytes:
+    """The document, from the file's row and the changes of its state."""
+    waybill = {
+        "name": f"{file['dataset']}#{file['arrival']}",
+        **_pick(file, "file_id organisation table_name:table arrival registration attempt position"),
+        **_pick(file, "state code reason late presence declaration_version"),
+        "object": _pick(file, "bucket key version_id size etag last_modified found_by sent_by sent_reason"),
+        "sha256": (file["ingested"] or {}).get("sha256"),
+        "twin": None if file["twin_file_id"] is None else {"file_id": file["twin_file_id"], "name": file["twin"]},
+        "rows": file["rows"],
+        "mongodb": file["ingested"] and _pick(file["ingested"], "attempt position batches versions checksum"),
+        "postgresql": file["loaded"],
+        "balanced": file["balanced"],
+        "rejects": _rejects(file, output_bucket),
+        "history": [dict(change) for change in history],
+    }
+    # Ids come as the database's own kind of UUID.
+    return orjson.dumps(waybill, default=str, option=LAYOUT)
+
+
+def _pick(values: Mapping[str, Any], names: str) -> dict[str, Any]:
+    pairs = (name.partition(":") for name in names.split())
+    return {shown or name: values[name] for name, _, shown in pairs}
+
+
+def _rejects(file: Mapping[str, Any], output_bucket: str) -> dict[str, str] | None:
+    if not (file["rows"] or {}).get("rejected"):
+        return None
+    folder = f"{file['organisation']}/{file['table_name']}/{file['file_id']}/{file['attempt']}"
+    return {"bucket": output_bucket, "key": f"{folder}/rejects.csv"}

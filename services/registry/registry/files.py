@@ -1,0 +1,238 @@
+"""The bucket: what lies in it, who sent it, and the waybills beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from typing import Any, TypeVar
+
+import structlog
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import ClientError
+from chassis import NotNow
+
+from registry.domain.arrivals import ObjectVersion, Sender
+from registry.domain.listing import Page
+
+IN_FLIGHT = 16
+NOTIFIED = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+MAX_METADATA = 1000
+NO_VERSION = (400, 404, 405)
+"""What a store answers of a version that cannot be, is not there, or is a delete marker."""
+
+log = structlog.get_logger()
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Files:
+    """A versioned bucket and its output bucket; `each` keeps at most 16 requests in flight."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.output_bucket = f"{bucket}-out"
+        self._places = asyncio.Semaphore(IN_FLIGHT)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, endpoint_url: str | None, bucket: str) -> AsyncIterator["Files"]:
+        """A client with the standard AWS_ credentials."""
+        config = AioConfig(
+            connect_timeout=5,
+            read_timeout=30,
+            max_pool_connections=IN_FLIGHT,
+            retries={"mode": "standard", "max_attempts": 2},
+            s3={"addressing_style": "path"},
+            # Several servers refuse the trailing checksums that botocore sends otherwise.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        session = get_session()
+        region = session.get_config_variable("region") or "us-east-1"
+        async with session.create_client("s3", endpoint_url=endpoint_url, region_name=region, config=config) as client:
+            yield cls(client, bucket)
+
+    async def ping(self) -> None:
+        """Raises where the bucket cannot be reached."""
+        await self.client.head_bucket(Bucket=self.bucket)
+
+    async def each(self, act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
+        """The results of acting on each thing, in their order, several at a time."""
+
+        async def take_place(thing: T) -> R:
+            async with self._places:
+                return await act(thing)
+
+        return list(await asyncio.gather(*(take_place(thing) for thing in things)))
+
+    async def list_versions(self, key: str) -> list[ObjectVersion]:
+        """Versions of this key, oldest first; none for a key that the store refuses."""
+        found: list[ObjectVersion] = []
+        try:
+            async for entries in self._listing(Prefix=key):
+                # A prefix listing also returns longer keys, all of them after this one.
+                found += [_version(entry) for entry in entries if entry["Key"] == key and "Size" in entry]
+                if any(entry["Key"] != key for entry in entries):
+                    break
+        except ClientError as error:
+            if _status(error) != 400:
+                raise
+            log.warning("the store refuses a key that was named to it", key=key, error=str(error))
+        return found[::-1]
+
+    async def find_versions(self, key: str, named: Collection[str]) -> list[ObjectVersion]:
+        """Versions of this key, oldest first, with those that are named and there, but that no listing shows.
+
+        MinIO lists no key that lies below another one (`a/b` where `a` is an object too).
+        """
+        listed = await self.list_versions(key)
+        hidden = set(named) - {version.version_id for version in listed}
+        heads = [(version_id, await self._head(key, version_id, NO_VERSION)) for version_id in sorted(hidden)]
+        return listed + [_headed_version(key, version_id, head) for version_id, head in heads if head]
+
+    async def pages(self) -> AsyncIterator[Page]:
+        """The whole listing in key order; a key's entries are never split between pages."""
+        held: list[dict[str, Any]] = []
+        after = ""
+        async for entries in self._listing():
+            held += entries
+            last = max((entry["Key"] for entry in held), key=str.encode, default="")
+            whole = [entry for entry in held if entry["Key"] != last]
+            if whole:
+                upto = max((entry["Key"] for entry in whole), key=str.encode)
+                yield _page(whole, after, upto)
+                held, after = [entry for entry in held if entry["Key"] == last], upto
+        yield _page(held, after, None)
+
+    async def _listing(self, **arguments: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """Versions (which have a size), newest first for each key, then delete markers, page by page."""
+        pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, **arguments)
+        async for answer in pages:
+            yield [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]
+
+    async def is_there(self, key: str, version_id: str) -> bool:
+        """Whether this version can still be read."""
+        return await self._head(key, version_id) is not None
+
+    async def find_sender(self, version: ObjectVersion) -> Sender:
+        """Who sent the version, and why, as its metadata says; nobody where it is gone already."""
+        answer = await self._head(version.key, version.version_id)
+        metadata = answer["Metadata"] if answer else {}
+        return Sender(_text(metadata.get("waybill-user")), _text(metadata.get("waybill-reason")))
+
+    async def _head(self, key: str, version_id: str, absent: Collection[int] = (404,)) -> dict[str, Any] | None:
+        try:
+            answer: dict[str, Any] = await self.client.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+        except ClientError as error:
+            if _status(error) in absent:
+                return None
+            raise
+        return answer
+
+    async def put_waybill(self, key: str, body: bytes) -> None:
+        """A waybill beside the drops, in place of the one before."""
+        await self.client.put_object(
+            Bucket=self.output_bucket, Key=key, Body=body, ContentType="application/json; charset=utf-8"
+        )
+
+    async def make_buckets(self, target: str) -> None:
+        """Both buckets, versions of the drops, and notifications of them; what is there already stays."""
+        for bucket in (self.bucket, self.output_bucket):
+            if not await self._has_bucket(bucket):
+                await self._create_bucket(bucket)
+        if not await self._keeps_versions():
+            await self.client.put_bucket_versioning(Bucket=self.bucket, VersioningConfiguration={"Status": "Enabled"})
+        if not await self._notifies(target):
+            rule = {"QueueArn": target, "Events": NOTIFIED}
+            await self.client.put_bucket_notification_configuration(
+                Bucket=self.bucket, NotificationConfiguration={"QueueConfigurations": [rule]}
+            )
+
+    async def check_buckets(self) -> None:
+        """Names what is missing; without versions nothing can work, without notifications the sweep finds the drops."""
+        missing = [bucket for bucket in (self.bucket, self.output_bucket) if not await self._has_bucket(bucket)]
+        if missing:
+            raise NotNow(f"bucket missing: {', '.join(missing)}; create it, or set WAYBILL_MANAGE=true")
+        if not await self._keeps_versions():
+            raise NotNow(f"versioning of bucket {self.bucket} is off; turn it on, or set WAYBILL_MANAGE=true")
+        if not await self._notifies(None):
+            log.warning("the bucket has no notification rule: drops are found by the sweep only", bucket=self.bucket)
+
+    async def _has_bucket(self, bucket: str) -> bool:
+        try:
+            await self.client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if _status(error) == 404:
+                return False
+            raise
+        return True
+
+    async def _create_bucket(self, bucket: str) -> None:
+        try:
+            await self.client.create_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":  # made by another registry just now
+                raise
+
+    async def _keeps_versions(self) -> bool:
+        answer = await self.client.get_bucket_versioning(Bucket=self.bucket)
+        return bool(answer.get("Status") == "Enabled")
+
+    async def _notifies(self, target: str | None) -> bool:
+        """Whether a rule tells the target (None: anybody) of drops; a store without such rules has none."""
+        try:
+            answer = await self.client.get_bucket_notification_configuration(Bucket=self.bucket)
+        except ClientError as error:
+            if _status(error) in (404, 405, 501):
+                return False
+            raise
+        rules = [*answer.get("QueueConfigurations", []), *answer.get("TopicConfigurations", [])]
+        return any(target is None or rule.get("QueueArn") == target for rule in rules)
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+def _version(entry: dict[str, Any]) -> ObjectVersion:
+    return ObjectVersion(
+        key=entry["Key"],
+        version_id=entry["VersionId"],
+        size=entry["Size"],
+        etag=entry["ETag"].strip('"'),
+        last_modified=entry["LastModified"],
+    )
+
+
+def _headed_version(key: str, version_id: str, head: dict[str, Any]) -> ObjectVersion:
+    return ObjectVersion(
+        key=key,
+        version_id=version_id,
+        size=head["ContentLength"],
+        etag=head["ETag"].strip('"'),
+        last_modified=head["LastModified"],
+    )
+
+
+def _page(entries: list[dict[str, Any]], after: str, upto: str | None) -> Page:
+    return Page(
+        after=after,
+        upto=upto,
+        versions=tuple(_version(entry) for entry in reversed(entries) if "Size" in entry),
+        deleted=frozenset(entry["Key"] for entry in entries if "Size" not in entry and entry["IsLatest"]),
+    )
+
+
+def _text(value: str | None) -> str | None:
+    """Metadata is ASCII; what is not comes as an RFC 2047 encoded word, and stays as it is where it cannot be read."""
+    if not value:
+        return None
+    try:
+        text = str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, ValueError):
+        text = value
+    # Some encodings can spell what no database holds: NUL and halves of characters.
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_METADATA]

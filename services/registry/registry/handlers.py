@@ -1,0 +1,111 @@
+"""What the registry does when something is dropped, decided or has happened elsewhere."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from chassis import Pool, Tx, Unprocessable, lock_lane, once, put_job
+from chassis.intake import RawMessage
+from chassis.telemetry import FILES, stage
+from waybill_contracts import DeclarationRequested, RecordsIngested, RetryRequested
+
+from registry.domain.arrivals import Entry, Found, Sender, in_order
+from registry.domain.notifications import Hint, Unreadable, read_notification, versions_by_key
+from registry.domain.routes import route
+from registry.domain.standing import FINAL, Outcome, note, retry
+from registry.files import Files
+from registry.store import datasets
+from registry.store import files as rows
+from registry.store.registration import announce, declare, register
+
+log = structlog.get_logger()
+
+
+async def register_drops(messages: Sequence[RawMessage], *, db: Pool, files: Files) -> None:
+    """Look at every key that is named, and register, in the order of the drops, the versions that are new there."""
+    hints = [hint for message in messages for hint in _read(message) if hint.bucket == files.bucket]
+    found = await _find_new(hints, db, files)
+    with stage("registry", "register"):
+        async with db.acquire() as tx, tx.transaction():
+            entries = await register(tx, files.bucket, found)
+    await rows.mark_notified(db, files.bucket, [(hint.key, hint.version_id) for hint in hints])
+    _count(entries)
+
+
+def _read(message: RawMessage) -> list[Hint]:
+    try:
+        return read_notification(message.value)
+    except Unreadable as error:
+        # A hint that cannot be read is as good as one that was lost: the sweep finds what it meant.
+        log.warning("notification cannot be read", offset=message.offset, error=str(error))
+        return []
+
+
+async def _find_new(hints: Sequence[Hint], db: Pool, files: Files) -> list[Found]:
+    with stage("registry", "list"):
+        listed = await files.each(lambda named: files.find_versions(*named), versions_by_key(hints))
+    versions = in_order(version for versions in listed for version in versions)
+    known = await rows.find_known(db, files.bucket, [(version.key, version.version_id) for version in versions])
+    new = [version for version in versions if (version.key, version.version_id) not in known]
+    principals = {hint.key: hint.principal for hint in hints}
+    with stage("registry", "head"):
+        senders = await files.each(files.find_sender, new)
+    return [
+        Found(
+            version, route(version.key), "notification", Sender(sender.user or principals[version.key], sender.reason)
+        )
+        for version, sender in zip(new, senders, strict=True)
+    ]
+
+
+def _count(entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        FILES.labels(source=entry.found.found_by, status="IGNORED" if entry.is_ignored else "REGISTERED").inc()
+
+
+async def note_outcome(event: Outcome, *, db: Pool) -> None:
+    """Note what became of a file in a store; a final state gets its waybill written."""
+    async with once(db, event) as tx:
+        await lock_lane(tx, "waybill", event.dataset, owner=event.organisation)
+        if isinstance(event, RecordsIngested):
+            await datasets.note_position(tx, event.dataset, event.position)
+        file = await _lock(tx, event.file_id, event.dataset)
+        after = note(file.standing, event)
+        if after == file.standing:
+            return
+        await rows.update_standing(tx, file.file_id, after)
+        await rows.note_change(tx, file, after.state, type(event).__name__, after.reason)
+        if after.state in FINAL:
+            await put_job(tx, "waybill", file.dataset, file.arrival, {"file_id": str(file.file_id)})
+    FILES.labels(source=file.found_by, status=after.state).inc()
+
+
+async def request_retry(event: RetryRequested, *, db: Pool) -> None:
+    """Register the file once more, unless the request answers another attempt or state."""
+    async with once(db, event) as tx:
+        await datasets.lock_dataset(tx, event.dataset)
+        file = await _lock(tx, event.file_id, event.dataset)
+        after = retry(file.standing, event.attempt)
+        if isinstance(after, str):
+            # Whoever asks sees the reason in the file's audit; a failed load is the loader's to try again.
+            return await rows.note_change(tx, file, file.standing.state, event.user, f"retry refused: {after}")
+        await rows.update_standing(tx, file.file_id, after)
+        await rows.register_again(tx, file.file_id, as_declared_now=event.as_declared_now)
+        await rows.note_change(tx, file, after.state, event.user, event.reason or "retry")
+        return await announce(tx, [file.file_id])
+
+
+async def accept_declaration(event: DeclarationRequested, *, db: Pool) -> None:
+    """Take the declaration and register what waited for it; a refusal is an audit row with its reason."""
+    async with once(db, event) as tx:
+        problem = await declare(tx, event.declaration, event.user, event.reason)
+    if problem:
+        log.warning("declaration refused", dataset=event.dataset, reason=problem)
+
+
+async def _lock(tx: Tx, file_id: UUID, dataset: str) -> rows.FileRow:
+    """The file under its lock; an event about a file that is not of that dataset can never be right."""
+    file = await rows.lock_file(tx, file_id)
+    if file is None or file.dataset != dataset:
+        raise Unprocessable(f"no file {file_id} is registered in {dataset}")
+    return file

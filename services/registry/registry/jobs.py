@@ -1,0 +1,130 @@
+"""What the registry does by the clock: the sweep, the waybills, and what has to stand before it begins."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+from chassis import Job, Pool, emit, find_job, lock_lane, put_job
+from chassis.jobs import TIMER_LANE
+from chassis.telemetry import FILES, MISSED, stage
+from waybill_contracts.declaration import Declaration, DeclarationError
+from waybill_contracts.declaration_yaml import parse_declaration
+
+from registry.domain.arrivals import Found, ObjectVersion, in_order
+from registry.domain.listing import Change, Presence, presence_changes, unknown_versions
+from registry.domain.routes import route
+from registry.domain.waybill import render, waybill_key
+from registry.files import Files
+from registry.store import datasets, sweeping
+from registry.store.registration import announce, declare, register
+from registry.store.waybills import read_story
+
+SWEEP_CHUNK = 500
+SWEEP_LIMIT = 20_000
+"""Unknown versions that one sweep registers at most, the oldest of them; the next sweep takes the next."""
+
+log = structlog.get_logger()
+
+
+async def sweep(job: Job, *, db: Pool, files: Files, grace_seconds: float, silent_seconds: float) -> None:
+    """Register what notifications missed, see what is gone, and announce again what nobody answered."""
+    unknown: list[ObjectVersion] = []
+    before = datetime.now(UTC) - timedelta(seconds=grace_seconds)
+    async for page in files.pages():
+        known = await sweeping.known_between(db, files.bucket, page.after, page.upto)
+        await _note_presence(job, presence_changes(page, known), db, files)
+        unknown = in_order([*unknown, *unknown_versions(page, known, before)])[:SWEEP_LIMIT]
+    for start in range(0, len(unknown), SWEEP_CHUNK):
+        await _register(job, unknown[start : start + SWEEP_CHUNK], db, files)
+    MISSED.inc(await sweeping.mark_missed(db, grace_seconds))
+    async with job.step(db) as tx:
+        await announce(tx, await sweeping.take_silent(tx, silent_seconds))
+
+
+async def _register(job: Job, versions: Sequence[ObjectVersion], db: Pool, files: Files) -> None:
+    senders = await files.each(files.find_sender, versions)
+    found = [
+        Found(version, route(version.key), "sweep", sender) for version, sender in zip(versions, senders, strict=True)
+    ]
+    async with job.step(db) as tx:
+        entries = await register(tx, files.bucket, found)
+    for entry in entries:
+        FILES.labels(source="sweep", status="IGNORED" if entry.is_ignored else "REGISTERED").inc()
+
+
+async def _note_presence(job: Job, changes: Sequence[Change], db: Pool, files: Files) -> None:
+    """A listing may be older than the registry, so each change is confirmed at the object itself."""
+
+    async def confirm(change: Change) -> Presence | None:
+        return change.listed if await files.is_there(change.known.key, change.known.version_id) else "gone"
+
+    confirmed = zip(changes, await files.each(confirm, changes), strict=True)
+    presences = {change.known.file_id: presence for change, presence in confirmed if presence}
+    if presences:
+        async with job.step(db) as tx:
+            for event in await sweeping.update_presence(tx, presences):
+                await emit(tx, event)
+
+
+async def write_waybill(job: Job, *, db: Pool, files: Files) -> None:
+    """Write the file's waybill as the file stands now, also when it changes meanwhile."""
+    file_id = UUID(job.payload["file_id"])
+    story = await read_story(db, file_id)
+    written_at = None
+    with stage("registry", "waybill"):
+        while story.file["changed_at"] != written_at:
+            written_at = story.file["changed_at"]
+            await files.put_waybill(waybill_key(story.file), render(story.file, story.history, files.output_bucket))
+            story = await read_story(db, file_id)
+
+
+async def prepare_buckets(*, files: Files, target: str, is_managed: bool) -> None:
+    """The buckets are as the registry needs them: made so, or checked and what is missing named."""
+    if is_managed:
+        await files.make_buckets(target)
+    await files.check_buckets()
+
+
+async def sweep_at_start(*, db: Pool) -> None:
+    """A sweep is due now, whatever was lost while the registry was down; one that runs is left alone."""
+    async with db.acquire() as tx, tx.transaction():
+        await lock_lane(tx, "sweep", TIMER_LANE, owner=TIMER_LANE)
+        job = await find_job(tx, "sweep", TIMER_LANE, 1)
+        if job is None or job.state != "RUNNING":
+            await put_job(tx, "sweep", TIMER_LANE, 1, {})
+
+
+async def take_declarations(*, db: Pool, folder: Path | None) -> None:
+    """Accept the declarations of the folder that changed since they were last taken; keep and log what is wrong."""
+    taken = await datasets.taken_digests(db)
+    for path in await asyncio.to_thread(_yaml_files, folder):
+        content = await asyncio.to_thread(path.read_bytes)
+        digest = hashlib.sha256(content).hexdigest()
+        if taken.get(path.name) != digest:
+            await _take(db, path.name, content, digest)
+
+
+def _yaml_files(folder: Path | None) -> list[Path]:
+    return [] if folder is None else sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+async def _take(db: Pool, name: str, content: bytes, digest: str) -> None:
+    declaration, problems = _parse(name, content)
+    async with db.acquire() as tx, tx.transaction():
+        if declaration:
+            refusal = await declare(tx, declaration, f"folder: {name}", None)
+            problems = [f"{name}: {refusal}"] if refusal else []
+        await datasets.note_taken(tx, name, digest, declaration.dataset if declaration else None, problems)
+    for problem in problems:
+        log.error("declaration not taken", problem=problem)
+
+
+def _parse(name: str, content: bytes) -> tuple[Declaration | None, list[str]]:
+    try:
+        return parse_declaration(content.decode("utf-8", "surrogateescape"), name), []
+    except DeclarationError as error:
+        return None, error.problems

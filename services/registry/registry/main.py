@@ -1,0 +1,71 @@
+"""Knows every file there ever was, and where each one stands."""
+
+from functools import partial
+
+from chassis import JobKind, Pool, open_pool
+from chassis.app import Service, run
+from chassis.settings import load
+from waybill_contracts import (
+    DeclarationRequested,
+    FileFailed,
+    FileGone,
+    FileLoaded,
+    FileRegistered,
+    FileSkipped,
+    RecordsIngested,
+    RetryRequested,
+)
+
+from registry.files import Files
+from registry.handlers import accept_declaration, note_outcome, register_drops, request_retry
+from registry.jobs import prepare_buckets, sweep, sweep_at_start, take_declarations, write_waybill
+from registry.settings import Settings
+
+
+def service(db: Pool, files: Files, settings: Settings) -> Service:
+    """The registry, wired."""
+    outcome = partial(note_outcome, db=db)
+    return Service(
+        name="registry",
+        migrations="registry.migrations",
+        batches={"bucket-notifications": partial(register_drops, db=db, files=files)},
+        handles={
+            RecordsIngested: outcome,
+            FileSkipped: outcome,
+            FileFailed: outcome,
+            FileLoaded: outcome,
+            RetryRequested: partial(request_retry, db=db),
+            DeclarationRequested: partial(accept_declaration, db=db),
+        },
+        jobs=[
+            JobKind(
+                "sweep",
+                run=partial(
+                    sweep,
+                    db=db,
+                    files=files,
+                    grace_seconds=settings.sweep_grace_seconds,
+                    silent_seconds=settings.announce_again_seconds,
+                ),
+                every=settings.sweep_seconds,
+            ),
+            JobKind("waybill", run=partial(write_waybill, db=db, files=files), dense=False),
+        ],
+        emits=[FileRegistered, FileGone],
+        probes={"s3": files.ping},
+        start=[
+            partial(prepare_buckets, files=files, target=settings.notification_target, is_managed=settings.manage),
+            partial(take_declarations, db=db, folder=settings.datasets),
+            partial(sweep_at_start, db=db),
+        ],
+    )
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    settings = load(Settings)
+    async with (
+        open_pool(settings.postgres.dsn, settings.names.schema("registry")) as db,
+        Files.open(settings.s3.endpoint_url, settings.s3.bucket) as files,
+    ):
+        await run(service(db, files, settings), settings, db)

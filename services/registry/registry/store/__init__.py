@@ -1,0 +1,1 @@
+"""PostgreSQL: what the registry knows, one function per query."""

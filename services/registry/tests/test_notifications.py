@@ -1,0 +1,176 @@
+"""What notifications name, and where their keys belong."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from registry.domain.notifications import Hint, Unreadable, read_notification
+from registry.domain.routes import Ignored, Route, route
+
+CORPUS = Path(__file__).parents[4] / "shared/corpora/s3-events/events"
+NAUGHTY = CORPUS.parents[1] / "naughty-strings"
+
+
+def notification(key: str, source: str = "minio:s3", **thing: object) -> dict[str, object]:
+    return {
+        "eventSource": source,
+        "userIdentity": {"principalId": "ana"},
+        "s3": {"bucket": {"name": "landing"}, "object": {"key": key, **thing}},
+    }
+
+
+def read(message: object) -> list[Hint]:
+    return read_notification(json.dumps(message).encode())
+
+
+@given(st.text(min_size=1, max_size=200).filter(lambda key: "\0" not in key))
+def test_a_key_is_decoded_exactly_once(key: str) -> None:
+    """Keys with plus, percent, spaces and any other text come out as they are in the bucket."""
+    for source, written in (("minio:s3", quote_plus(key)), ("aws:s3", quote_plus(key)), ("ceph:s3", key)):
+        assert [hint.key for hint in read({"Records": [notification(written, source)]})] == [key]
+    assert [hint.key for hint in read([notification(key, "aws:s3")])] == [key]
+
+
+@pytest.mark.parametrize(
+    "key", ["a/b/100%25.csv", "a/b/1+1 = 2.csv", "a/b/50%.csv", "a/b/%2B.csv", "a/b/é ü 文.csv", "a/b/+%20 .csv"]
+)
+def test_keys_that_look_encoded_are_not_decoded_twice(key: str) -> None:
+    assert read({"Records": [notification(quote_plus(key))]})[0].key == key
+
+
+def test_what_minio_writes_is_read() -> None:
+    message = {
+        "EventName": "s3:ObjectCreated:Put",
+        "Key": "landing/acme/orders/2026 11+x é.csv",
+        "Records": [notification("acme%2Forders%2F2026+11%2Bx+%C3%A9.csv", versionId="752a", sequencer="18E9")],
+    }
+    assert read(message) == [Hint("landing", "acme/orders/2026 11+x é.csv", "752a", "ana")]
+
+
+CORPUS_CASES: dict[str, list[tuple[str, str]] | None] = {
+    "s3Event.json": [("lambda-artifacts-deafc19498e3f2df", "b21b84d653bb07b05b1e6b33684dc11b")],
+    "s3EventDeleteObject.json": [("lambda-artifacts-deafc19498e3f2df", "b21b84d653bb07b05b1e6b33684dc11b")],
+    "s3EventGlacier.json": [("lambda-artifacts-deafc19498e3f2df", "b21b84d653bb07b05b1e6b33684dc11b")],
+    "s3EventDecodedKey.json": [("sourcebucket", "Happy Face.jpg")],
+    "s3SqsEvent.json": [("xxx", "test.pdf")],
+    "s3EventBridgeNotificationObjectCreatedEvent.json": [("example-bucket", "IMG_m7fzo3.jpg")],
+    "s3EventBridgeNotificationObjectDeletedEvent.json": [("example-bucket", "IMG_m7fzo3.jpg")],
+    "s3EventBridgeNotificationObjectExpiredEvent.json": [("example-bucket", "IMG_m7fzo3.jpg")],
+    "s3EventBridgeNotificationObjectRestoreCompletedEvent.json": [("example-bucket", "IMG_m7fzo3.jpg")],
+    "eventBridgeEvent.json": None,
+    "s3BatchOperationEventSchemaV1.json": None,
+    "s3BatchOperationEventSchemaV2.json": None,
+    "s3ObjectEventIAMUser.json": None,
+    "s3ObjectEventTempCredentials.json": None,
+}
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of S3 events is not beside the repository")
+def test_every_shape_of_the_corpus_is_read_or_refused() -> None:
+    found: dict[str, list[tuple[str, str]] | None] = {}
+    for path in CORPUS.iterdir():
+        try:
+            found[path.name] = [(hint.bucket, hint.key) for hint in read_notification(path.read_bytes())]
+        except Unreadable:
+            found[path.name] = None
+    assert found == CORPUS_CASES
+
+
+@pytest.mark.parametrize(
+    "message", [{"Event": "s3:TestEvent", "Bucket": "landing"}, [{"eventName": "s3:TestEvent"}], {"Event": "TestEvent"}]
+)
+def test_a_test_event_names_nothing(message: object) -> None:
+    assert read(message) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"", None, b"{", b"\xff", b"null", b"1", b'"x"', b"[]", b"{}", b'{"Records":[]}', b'{"Records":[1,null]}',
+        b'{"Records":[{"body":"{"}]}', b'{"Records":[{"s3":{"bucket":{"name":1},"object":{"key":2}}}]}',
+        b'{"Records":[{"s3":{"bucket":[],"object":{}}}]}', b"[" * 100_000,
+        json.dumps([notification("a\0b")]).encode(), json.dumps([notification("x" * 1025)]).encode(),
+    ],
+)  # fmt: skip
+def test_what_names_no_object_is_unreadable(value: bytes | None) -> None:
+    with pytest.raises(Unreadable):
+        read_notification(value)
+
+
+WORDS = st.sampled_from(["Records", "s3", "bucket", "object", "key", "name", "body", "detail", "userIdentity"])
+LEAVES = st.none() | st.booleans() | st.text(max_size=5)
+
+
+@given(st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner)))
+def test_no_json_breaks_the_reader(message: object) -> None:
+    with suppress(Unreadable):
+        assert all(isinstance(hint, Hint) for hint in read(message))
+
+
+@pytest.mark.parametrize(
+    ("key", "dataset"),
+    [
+        ("acme/orders/a.csv", "acme/orders"),
+        ("acme/orders/2026/11/a b+c é.csv", "acme/orders"),
+        ("big-co/t_1/line\nbreak.csv", "big-co/t_1"),
+        (f"{'a' * 31}/{'t' * 41}/x", f"{'a' * 31}/{'t' * 41}"),
+    ],
+)
+def test_a_key_leads_to_its_dataset(key: str, dataset: str) -> None:
+    found = route(key)
+    assert isinstance(found, Route)
+    assert found.dataset == dataset
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("orders.csv", "no route fits"),
+        ("acme/orders.csv", "no route fits"),
+        ("/acme/orders/a.csv", "begins with '/'"),
+        ("acme/orders/../../x/a.csv", "'..'"),
+        ("../acme/orders/a.csv", "'..'"),
+        ("acme/orders/a\\b.csv", "backslash"),
+        ("acme/orders/a\0b.csv", "NUL"),
+        ("acme/orders/_corrections/1/a.csv", "'_corrections' begins"),
+        ("acme/orders/.hidden", "'.hidden' begins"),
+        ("_acme/orders/a.csv", "'_acme' begins"),
+        ("acme/_orders/a.csv", "'_orders' begins"),
+        ("acme/orders/", "a folder"),
+        ("acme//orders/a.csv", "empty part"),
+        ("Acme/orders/a.csv", "no organisation"),
+        ("acme\n/orders/a.csv", "no organisation"),
+        (f"{'a' * 32}/orders/a.csv", "no organisation"),
+        ("acme/Orders/a.csv", "no table"),
+        ("acme/or-ders/a.csv", "no table"),
+        ('acme/x"; drop table files; --/a.csv', "no table"),
+        ("acme/orders_history/a.csv", "no table"),
+        ("acme/orders_as_of/a.csv", "no table"),
+    ],
+)
+def test_other_keys_are_ignored_with_the_reason(key: str, reason: str) -> None:
+    found = route(key)
+    assert isinstance(found, Ignored)
+    assert reason in found.reason
+
+
+@given(st.text(max_size=300))
+def test_no_key_reaches_a_strange_dataset_and_no_reason_can_break_a_terminal(key: str) -> None:
+    for found in (route(key), route(f"acme/{key}/a.csv"), route(f"{key}/orders/a.csv")):
+        if isinstance(found, Route):
+            assert found.dataset.isascii()
+            assert found.dataset.replace("-", "").replace("_", "").replace("/", "").isalnum()
+        else:
+            assert found.reason.isprintable() or not any(ord(character) < 32 for character in found.reason)
+
+
+@pytest.mark.skipif(not NAUGHTY.is_dir(), reason="the naughty strings are not beside the repository")
+def test_naughty_names_reach_no_dataset_but_their_own() -> None:
+    for path in NAUGHTY.glob("*.json"):
+        for text in json.loads(path.read_text()):
+            found = route(f"{text}/orders/a.csv")
+            assert isinstance(found, Ignored) or found.organisation == text
