@@ -1,0 +1,1 @@
+"""The waybill command: the local stack, files, datasets, records, dead letters."""

@@ -1,0 +1,196 @@
+"""waybill file put | list | show | rejects | retry."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from waybill import output, waybills
+from waybill.drop import put_files, wait_for_versions
+from waybill.environment import CliSettings, settings
+from waybill.output import Refusal, run
+from waybill.references import find_file, name_of, split_dataset
+from waybill.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Files: drop them, see where they stand, try them again."
+)
+
+STATES = ("REGISTERED", "HELD", "INGESTED", "LOADED", "SKIPPED", "REFUSED", "FAILED", "IGNORED")
+RETRIED = ("FAILED", "REFUSED", "SKIPPED")
+Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+Reference = Annotated[
+    str, typer.Argument(metavar="FILE", help="acme/orders#12, an object key, an id or its beginning.")
+]
+User = Annotated[str | None, typer.Option(help="Who asks; you by default.", show_default=False)]
+Reason = Annotated[str | None, typer.Option(help="Why, for the audit trail.", show_default=False)]
+
+
+@app.command("put")
+def put(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", exists=True, dir_okay=False, readable=True)],
+    to: Annotated[str, typer.Option("--to", help="The dataset, as acme/orders.")],
+    user: User = None,
+    reason: Reason = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until each has come to an end; 1 if one is neither LOADED nor SKIPPED.")
+    ] = False,
+) -> None:
+    """Drop files into the bucket."""
+    files = run(_put(paths, to, (user, reason), wait))
+    if not wait:
+        return
+    waybills.write_list(files)
+    stopped = [file for file in files if file["state"] not in ("LOADED", "SKIPPED")]
+    for file in stopped:
+        output.say(f"{name_of(file)} {file['state']}: {file['reason']}; more: waybill file show '{name_of(file)}'")
+    if stopped:
+        raise typer.Exit(output.BAD_ANSWER)
+
+
+async def _put(paths: list[Path], to: str, who: tuple[str | None, str | None], wait: bool) -> "list[Record]":
+    from waybill.requests import current_user
+
+    split_dataset(to)
+    using = settings()
+    versions = await put_files(using, paths, to, (who[0] or current_user(), who[1]))
+    for key, _ in versions:
+        output.say(f"sent {output.shown(key)}")
+    return await wait_for_versions(using, versions) if wait else []
+
+
+@app.command("list")
+def list_files(
+    dataset: Annotated[str | None, typer.Argument(help="Only this dataset's.", show_default=False)] = None,
+    state: Annotated[str | None, typer.Option(help=f"Only files in this state: {', '.join(STATES)}.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 100,
+    json: Json = False,
+) -> None:
+    """Every file there ever was, and where it stands."""
+    files = run(_list(dataset, state.upper() if state else None, limit))
+    if json:
+        output.write_json([waybills.as_json(file) for file in files])
+    else:
+        waybills.write_list(files)
+        if len(files) == limit:
+            output.say(f"only the newest {limit}; more: --limit")
+
+
+async def _list(dataset: str | None, state: str | None, limit: int) -> "list[Record]":
+    if state and state not in STATES:
+        raise Refusal(f"no state is called {state!r}; expected one of {', '.join(STATES)}")
+    if dataset:
+        split_dataset(dataset)
+    query = """
+        SELECT * FROM (
+            SELECT * FROM files WHERE ($1::text IS NULL OR dataset = $1) AND ($2::text IS NULL OR state = $2)
+            ORDER BY found_order DESC LIMIT $3
+        ) AS newest ORDER BY found_order"""
+    async with open_stores(settings()) as stores:
+        files = await stores.registry(query, dataset, state, limit)
+        if dataset and not files and not await stores.registry("SELECT FROM datasets WHERE dataset = $1", dataset):
+            raise Refusal(f"no dataset is called {dataset!r}; see: waybill dataset list")
+        return files
+
+
+@app.command("show")
+def show(file: Reference, json: Json = False) -> None:
+    """One file: its waybill, what happened to it, and what to do."""
+
+    async def work() -> dict[str, Any]:
+        async with open_stores(settings()) as stores:
+            return await waybills.story(stores, await find_file(stores, file))
+
+    told = run(work())
+    if json:
+        output.write_json(told)
+    else:
+        output.say(output.shown(told["name"]))
+        waybills.write_story(told)
+
+
+@app.command("rejects")
+def rejects(
+    file: Reference,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the first.")] = 100,
+    json: Json = False,
+) -> None:
+    """The rows that were refused, with line, reasons and raw text."""
+
+    async def work() -> "tuple[Record, list[dict[str, Any]]]":
+        async with open_stores(settings()) as stores:
+            meant = await find_file(stores, file)
+            return meant, await find_rejects(stores, meant, limit)
+
+    meant, found = run(work())
+    if json:
+        output.write_json(found)
+    else:
+        write_rejects(found)
+    total = (meant["rows"] or {}).get("rejected", 0)
+    if total > len(found):
+        place = f"{meant['dataset']}/{meant['file_id']}/{meant['attempt']}/rejects.csv"
+        output.say(f"{len(found)} of {total} shown; all are in bucket {meant['bucket']}-out under {place}")
+
+
+async def find_rejects(stores: Stores, file: "Record", limit: int) -> list[dict[str, Any]]:
+    """The first rejects of the file's last attempt."""
+    query = """
+        SELECT line, codes, reasons, raw FROM rejects JOIN datasets USING (dataset_id)
+        WHERE dataset = $1 AND attempt = $2 ORDER BY number LIMIT $3"""
+    return [dict(row) for row in await stores.ingestor(query, file["dataset"], file["attempt"], limit)]
+
+
+def write_rejects(found: list[dict[str, Any]], title: str | None = None) -> None:
+    """Rejects as a table."""
+    cells = [(row["line"], "; ".join(row["reasons"]), row["raw"]) for row in found]
+    output.write_table(("line", "why", "row as it came"), cells, title)
+
+
+@app.command("retry")
+def retry(
+    file: Reference,
+    as_declared_now: Annotated[bool, typer.Option("--as-declared-now", help="With the newest declaration.")] = False,
+    reason: Reason = None,
+    user: User = None,
+) -> None:
+    """Try a file again that FAILED, was REFUSED or SKIPPED, or whose load failed."""
+
+    async def work() -> str:
+        using = settings()
+        async with open_stores(using) as stores:
+            meant = await find_file(stores, file)
+            failed_load = waybills.has_failed_load(await waybills.open_jobs(stores, meant))
+        if meant["state"] not in RETRIED and not failed_load:
+            raise Refusal(
+                f"{name_of(meant)} is {meant['state']}; only files that are {', '.join(RETRIED)},"
+                " or whose load failed, are tried again"
+            )
+        await ask_to_retry(using, meant, as_declared_now, user, reason)
+        return name_of(meant)
+
+    name = run(work())
+    output.say(f"asked to try {name} again; see: waybill file show '{name}'")
+
+
+async def ask_to_retry(
+    using: CliSettings, file: "Record", as_declared_now: bool, user: str | None, reason: str | None
+) -> None:
+    """Ask for another attempt at the file as it stands now."""
+    from waybill_contracts import RetryRequested
+
+    from waybill.requests import current_user, publish
+
+    request = RetryRequested(
+        organisation=file["organisation"],
+        table=file["table_name"],
+        file_id=file["file_id"],
+        attempt=file["attempt"],
+        as_declared_now=as_declared_now,
+        user=user or current_user(),
+        reason=reason,
+    )
+    await publish(using, request)
