@@ -1,0 +1,120 @@
+"""Holds the stores against the oracle, with queries of its own."""
+
+import hashlib
+import json
+from typing import Any
+
+from bson import Decimal128
+from installation import Installation
+from oracle import Oracle
+from pymongo import AsyncMongoClient
+
+
+async def check(installation: Installation, dataset: str, oracle: Oracle) -> None:
+    """Current rows, versions dense from 1, log, documents and counts are what the oracle says."""
+    files = await installation.files(dataset)
+    assert [file["state"] for file in files] == oracle.states
+    for file, counts, state in zip(files, oracle.counts, oracle.states, strict=True):
+        if state == "LOADED":
+            assert json.loads(file["rows"]) == counts, file["arrival"]
+            assert file["balanced"] is True
+    await _check_current(installation, dataset, oracle)
+    await _check_log(installation, dataset, oracle)
+    await _check_documents(installation, dataset, oracle)
+
+
+def tables(installation: Installation, dataset: str) -> tuple[str, str]:
+    """Qualified names of the current table and the log."""
+    organisation, table = dataset.split("/")
+    prefix = "" if installation.namespace == "waybill" else f"{installation.namespace}_"
+    schema = organisation.replace("-", "_")
+    return f'"{prefix}orgdata_{schema}"."{table}"', f'"{prefix}orglog_{schema}"."{table}"'
+
+
+async def _check_current(installation: Installation, dataset: str, oracle: Oracle) -> None:
+    current, _ = tables(installation, dataset)
+    names = [*oracle.columns, "_version"]
+    if not await installation.db.fetchval("SELECT to_regclass($1)", current):
+        assert not oracle.versions, f"{dataset} has no tables"
+        return
+    rows = await installation.db.fetch(f"SELECT * FROM {current}")
+    found = {row["_key"]: {name: row[name] for name in names} for row in rows}
+    assert found == oracle.current
+
+
+async def _check_log(installation: Installation, dataset: str, oracle: Oracle) -> None:
+    _, log = tables(installation, dataset)
+    if not await installation.db.fetchval("SELECT to_regclass($1)", log):
+        assert not oracle.versions, f"{dataset} has no log"
+        return
+    found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    previous: dict[str, bytes | None] = {}
+    for row in await installation.db.fetch(f"SELECT * FROM {log} ORDER BY _key, _version"):
+        history = found.setdefault(row["_key"], [])
+        assert row["_version"] == len(history) + 1, f"{row['_key']}: versions are not dense"
+        assert row["_previous_hash"] == previous.get(row["_key"]), f"{row['_key']}: hashes do not link"
+        previous[row["_key"]] = row["_hash"]
+        history.append((row["_change"], {name: row[name] for name in oracle.columns}))
+    assert found == oracle.versions
+
+
+async def _check_documents(installation: Installation, dataset: str, oracle: Oracle) -> None:
+    """Documents that a position names are the oracle's versions; others (of dead attempts) are nobody's."""
+    organisation, table = dataset.split("/")
+    query = "SELECT attempt FROM positions JOIN datasets USING (dataset_id) WHERE dataset = $1"
+    attempts = {row["attempt"] for row in await installation.rows("ingestor", query, dataset)}
+    async with AsyncMongoClient(installation.environment["WAYBILL_MONGO__URI"]) as client:
+        collection = client[installation.namespace][f"raw_{organisation}_{table}"]
+        found: dict[tuple[str, int], tuple[str, dict[str, Any]]] = {}
+        async for document in collection.find():
+            if int.from_bytes(document["_id"].binary[:4], "big") in attempts:
+                data = {name: _plain(value) for name, value in document["data"].items() if value is not None}
+                place = (document["key"], document["version"])
+                assert place not in found, f"{place} stands twice"
+                found[place] = (document["change"], data)
+    expected = {
+        (key, number): (change, {name: _bson_like(value) for name, value in row.items() if value is not None})
+        for key, history in oracle.versions.items()
+        for number, (change, row) in enumerate(history, 1)
+    }
+    assert found == expected
+
+
+def _plain(value: Any) -> Any:
+    return value.to_decimal() if isinstance(value, Decimal128) else _bson_like(value)
+
+
+def _bson_like(value: Any) -> Any:
+    """Dates and times as one kind of text: MongoDB knows only times."""
+    if not hasattr(value, "isoformat"):
+        return value
+    return value.replace(tzinfo=None).isoformat() if hasattr(value, "hour") else f"{value.isoformat()}T00:00:00"
+
+
+async def digest(installation: Installation, dataset: str) -> str:
+    """A fingerprint of everything that the stores hold of a dataset, but the times at which rows were touched."""
+    parts: list[Any] = [dict(row, changed_at=None, announced_at=None) for row in await installation.files(dataset)]
+    for table in tables(installation, dataset):
+        if await installation.db.fetchval("SELECT to_regclass($1)", table):
+            parts += await installation.db.fetch(f"SELECT * FROM {table} ORDER BY _key, _version")
+    for schema, query in LEDGERS:
+        parts += await installation.rows(schema, query, dataset)
+    organisation, name = dataset.split("/")
+    async with AsyncMongoClient(installation.environment["WAYBILL_MONGO__URI"]) as client:
+        collection = client[installation.namespace][f"raw_{organisation}_{name}"]
+        parts += [document async for document in collection.find().sort("_id")]
+    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+
+
+LEDGERS = (
+    ("registry", "SELECT * FROM file_audit WHERE dataset = $1 ORDER BY audit_id"),
+    ("registry", "SELECT * FROM datasets WHERE dataset = $1"),
+    ("ingestor", "SELECT * FROM datasets WHERE dataset = $1"),
+    ("ingestor", "SELECT positions.* FROM positions JOIN datasets USING (dataset_id) WHERE dataset = $1 ORDER BY 1, 2"),
+    ("ingestor", "SELECT heads.* FROM heads JOIN datasets USING (dataset_id) WHERE dataset = $1 ORDER BY key"),
+    ("ingestor", "SELECT kind, seq, state, attempt, tries FROM jobs WHERE lane = $1 ORDER BY kind, seq"),
+    ("loader", "SELECT * FROM datasets WHERE dataset = $1"),
+    ("loader", "SELECT * FROM facts WHERE dataset = $1 ORDER BY position"),
+    ("loader", "SELECT * FROM batches WHERE dataset = $1 ORDER BY position, number"),
+    ("loader", "SELECT kind, seq, state, attempt, tries FROM jobs WHERE lane = $1 ORDER BY kind, seq"),
+)
