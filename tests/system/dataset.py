@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import checker
 from asyncpg import Record
-from installation import Installation, declaration_yaml, new_dataset
+from installation import Installation, declaration_yaml, new_dataset, until
 from oracle import Oracle
 
 COLUMNS = {"id": "{type: integer, required: true}", "name": "{type: text}", "amount": '{type: "decimal(8,2)"}'}
@@ -50,6 +50,29 @@ class Dataset:
     async def settle(self, seconds: float = 60) -> list[Record]:
         """The dataset's files once all that were dropped have come to an end."""
         return await self.installation.settled(self.name, len(self.contents), seconds)
+
+    async def until_registered(self, count: int) -> None:
+        """So many of its files are known."""
+
+        async def are_registered() -> bool:
+            return len(await self.installation.files(self.name)) == count
+
+        await until(are_registered, 60, f"{self.name} has not {count} files")
+
+    async def until_ingested(self, count: int) -> None:
+        """So many of its files are known, and all of them have a position."""
+
+        async def are_ingested() -> bool:
+            files = await self.installation.files(self.name)
+            return len(files) == count and all(file["position"] for file in files)
+
+        await until(are_ingested, 60, f"{self.name} has not {count} files with a position")
+
+    async def ingest_job(self, arrival: int) -> Record:
+        """What the ingestor is at with the file."""
+        query = "SELECT * FROM jobs WHERE kind = 'ingest' AND lane = $1 AND seq = $2"
+        (job,) = await self.installation.rows("ingestor", query, self.name, arrival)
+        return job
 
     async def check(self, seconds: float = 60) -> list[Record]:
         """All that was dropped stands in the stores as the oracle says."""

@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,20 @@ class Installation:
             process.start()
         await asyncio.gather(*[self.until_ready(name) for name in names or SERVICES])
 
-    async def until_ready(self, name: str, seconds: float = 30) -> None:
+    @asynccontextmanager
+    async def instead(self, name: str, **settings: str) -> AsyncIterator[Process]:
+        """For the block a service with other settings in the place of the one that runs."""
+        await asyncio.to_thread(self.processes[name].stop)
+        # The same member of its consumer groups, so that nobody waits for the one that is gone.
+        other = self.make(name, "instead", WAYBILL_INSTANCE=name, **settings)
+        try:
+            await self.start(other.name)
+            yield other
+        finally:
+            await asyncio.to_thread(other.stop)
+            await self.start(name)
+
+    async def until_ready(self, name: str, seconds: float = 60) -> None:
         await until(lambda: self.is_ready(name), seconds, f"{name} is not ready\n{self.processes[name].log_end(15)}")
 
     async def is_ready(self, name: str) -> bool:
