@@ -19,6 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from chassis.app import start
+
 FORK_SERVER = multiprocessing.get_context("forkserver")
 FORK_SERVER.set_forkserver_preload(["registry.main", "ingestor.main", "loader.main", "aiobotocore.session"])
 SQL_WRITE = re.compile(
@@ -128,7 +130,7 @@ def _live(name: str, environment: dict[str, str], log: str, pipe: Connection, ta
     wrap_clients(tripwire)
     threading.Thread(target=tripwire.obey, daemon=True).start()
     sys.argv = [name]
-    asyncio.run(importlib.import_module(f"{name}.main").main())
+    start(importlib.import_module(f"{name}.main").main)
 
 
 class Victim:

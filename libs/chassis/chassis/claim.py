@@ -21,7 +21,6 @@ async def claim(db: Pool, kind: JobKind, lease_seconds: float) -> Job | None:
             return None
         if job.tries >= kind.max_tries:
             await fail(tx, kind, job, "the attempt did not end before its lease; tries are used up")
-            await wake(tx)
             return None
         return await _take(tx, kind, job, lease_seconds)
 
@@ -72,21 +71,19 @@ async def _first_open_job(tx: Tx, kind: JobKind, lane: str) -> Job | None:
 
 async def _take(tx: Tx, kind: JobKind, job: Job, lease_seconds: float) -> Job:
     attempt = await tx.fetchval(
-        "UPDATE lanes SET last_attempt = last_attempt + 1, turn = nextval('turns') WHERE kind = $1 AND lane = $2"
-        " RETURNING last_attempt",
-        job.kind,
-        job.lane,
-    )
-    await tx.execute(
         """
-        UPDATE jobs SET state = 'RUNNING', attempt = $4, tries = tries + 1, started_at = now(), ended_at = NULL,
-            lease = now() + make_interval(secs => $5), deadline = now() + make_interval(secs => $6)
-        WHERE kind = $1 AND lane = $2 AND seq = $3
+        WITH lane AS (
+            UPDATE lanes SET last_attempt = last_attempt + 1, turn = nextval('turns') WHERE kind = $1 AND lane = $2
+            RETURNING last_attempt
+        )
+        UPDATE jobs SET state = 'RUNNING', attempt = lane.last_attempt, tries = tries + 1,
+            started_at = now(), ended_at = NULL,
+            lease = now() + make_interval(secs => $4), deadline = now() + make_interval(secs => $5)
+        FROM lane WHERE jobs.kind = $1 AND jobs.lane = $2 AND jobs.seq = $3 RETURNING attempt
         """,
         job.kind,
         job.lane,
         job.seq,
-        attempt,
         lease_seconds,
         kind.deadline_seconds,
     )
@@ -95,6 +92,8 @@ async def _take(tx: Tx, kind: JobKind, job: Job, lease_seconds: float) -> Job:
 
 async def complete(db: Pool, kind: JobKind, job: Job) -> None:
     """The run returned: DONE unless it ended its job itself; a timer job is queued for its next time."""
+    if job.has_ended:
+        return
     async with job.step(db) as tx:
         if kind.every is None:
             await job.end(tx, "DONE")
@@ -106,7 +105,7 @@ async def release(db: Pool, job: Job, wait_seconds: float, reason: str | None) -
     """Give lease and try back: the job is queued again and this attempt is over."""
     async with job.step(db) as tx:
         await requeue(tx, job, wait_seconds, reason, gives_try_back=True)
-        await wake(tx)
+        await wake(tx, job.kind)
 
 
 async def fail_or_retry(db: Pool, kind: JobKind, job: Job, wait_seconds: float, reason: str) -> None:

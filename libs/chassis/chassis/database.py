@@ -27,7 +27,9 @@ COMMAND_SECONDS = 600.0
 @asynccontextmanager
 async def open_pool(dsn: str, schema: str, *, size: int = 10) -> AsyncIterator[Pool]:
     """A pool whose connections see the schema's tables by their bare names; it connects at first use."""
-    pool = await asyncpg.create_pool(dsn, min_size=0, max_size=size, init=_set_codecs, **_connection_settings(schema))
+    pool = await asyncpg.create_pool(
+        dsn, min_size=0, max_size=size, init=_set_codecs, reset=_keep_session, **_connection_settings(schema)
+    )
     try:
         yield pool
     finally:
@@ -60,6 +62,10 @@ def _connection_settings(schema: str) -> dict[str, Any]:
             "tcp_keepalives_count": "3",
         },
     }
+
+
+async def _keep_session(_: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Nothing outlives a transaction here but temporary tables: the four statements of a full reset are saved."""
 
 
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -45,7 +45,7 @@ class JobRow:
     reason: str | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
     """One claimed attempt at a job; `step` is its only door to a transaction."""
 
@@ -56,19 +56,26 @@ class Job:
     tries: int
     payload: dict[str, Any]
     cause: dict[str, Any] = field(default_factory=dict)
+    has_ended: bool = False
+    """A step of this attempt gave the job its last state, and was committed."""
 
     @asynccontextmanager
     async def step(self, db: Pool) -> AsyncIterator[Tx]:
         """A transaction that holds lane and job; raises Fenced where the attempt is not mine any more."""
+        self._ends = False
         async with db.acquire() as tx, tx.transaction():
             await self.hold(tx)
             yield tx
+        self.has_ended = self._ends
 
     async def hold(self, tx: Tx) -> None:
         """Lock lane, then job, and check that this attempt still runs."""
-        await tx.execute("SELECT 1 FROM lanes WHERE kind = $1 AND lane = $2 FOR UPDATE", self.kind, self.lane)
+        # The rows are locked in this order, and a row that changed meanwhile is looked at again as it is then.
         attempt = await tx.fetchval(
-            "SELECT attempt FROM jobs WHERE kind = $1 AND lane = $2 AND seq = $3 AND state = 'RUNNING' FOR UPDATE",
+            """
+            SELECT j.attempt FROM lanes l JOIN jobs j ON j.kind = l.kind AND j.lane = l.lane
+            WHERE l.kind = $1 AND l.lane = $2 AND j.seq = $3 AND j.state = 'RUNNING' FOR UPDATE OF l, j
+            """,
             self.kind,
             self.lane,
             self.seq,
@@ -77,17 +84,22 @@ class Job:
             raise Fenced(f"{self.kind} {self.lane}#{self.seq} attempt {self.attempt}")
 
     async def end(self, tx: Tx, state: str, reason: str | None = None) -> None:
-        """The state this job ends in, within a step; wakes whoever waits for the lane."""
+        """The state this job ends in, within a step; wakes the workers where the lane has more for them."""
         await tx.execute(
-            "UPDATE jobs SET state = $4, reason = $5, ended_at = now(), lease = NULL"
-            " WHERE kind = $1 AND lane = $2 AND seq = $3",
+            """
+            UPDATE jobs SET state = $4, reason = $5, ended_at = now(), lease = NULL
+            WHERE kind = $1 AND lane = $2 AND seq = $3
+            RETURNING CASE WHEN EXISTS (
+                SELECT FROM jobs waiting WHERE waiting.kind = $1 AND waiting.lane = $2 AND waiting.state = 'QUEUED'
+            ) THEN pg_notify(current_schema() || '_jobs', $1::text) END
+            """,
             self.kind,
             self.lane,
             self.seq,
             state,
             reason,
         )
-        await wake(tx)
+        self._ends = True
 
     async def note(self, tx: Tx, reason: str) -> None:
         """Why the job is not done yet, for whoever looks at it meanwhile."""
@@ -100,17 +112,17 @@ class Job:
         )
 
 
-async def wake(tx: Tx) -> None:
-    """Tell every worker of the service, at commit, that a job may be waiting."""
-    await tx.execute("SELECT pg_notify(current_schema() || '_jobs', '')")
+async def wake(tx: Tx, kind: str) -> None:
+    """Tell every worker of this kind of job, at commit, that one may be waiting."""
+    await tx.execute("SELECT pg_notify(current_schema() || '_jobs', $1::text)", kind)
 
 
 async def lock_lane(tx: Tx, kind: str, lane: str, *, owner: str) -> None:
     """Make the lane if it is new, and lock it; before any of its jobs is touched."""
-    await tx.execute(
-        "INSERT INTO lanes (kind, lane, owner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", kind, lane, owner
-    )
-    await tx.execute("SELECT 1 FROM lanes WHERE kind = $1 AND lane = $2 FOR UPDATE", kind, lane)
+    while not await tx.fetchval("SELECT true FROM lanes WHERE kind = $1 AND lane = $2 FOR UPDATE", kind, lane):
+        await tx.execute(
+            "INSERT INTO lanes (kind, lane, owner) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", kind, lane, owner
+        )
 
 
 async def find_job(tx: Tx, kind: str, lane: str, seq: int) -> JobRow | None:
@@ -125,7 +137,7 @@ async def find_job(tx: Tx, kind: str, lane: str, seq: int) -> JobRow | None:
 
 
 async def put_job(tx: Tx, kind: str, lane: str, seq: int, payload: dict[str, Any]) -> None:
-    """Queue the job, new or again: tries start anew, and a runner of it is fenced."""
+    """Queue the job, new or again: tries start anew, a runner of it is fenced, and the workers are woken."""
     await tx.execute(
         """
         INSERT INTO jobs (kind, lane, seq, state, payload, cause) VALUES ($1, $2, $3, 'QUEUED', $4, $5)
@@ -140,7 +152,6 @@ async def put_job(tx: Tx, kind: str, lane: str, seq: int, payload: dict[str, Any
         current.get().as_json(),
     )
     await _extend_contiguous(tx, kind, lane)
-    await wake(tx)
 
 
 async def _extend_contiguous(tx: Tx, kind: str, lane: str) -> None:
@@ -152,6 +163,7 @@ async def _extend_contiguous(tx: Tx, kind: str, lane: str) -> None:
             SELECT jobs.seq FROM run JOIN jobs ON jobs.kind = $1 AND jobs.lane = $2 AND jobs.seq = run.seq + 1
         )
         UPDATE lanes SET contiguous = (SELECT max(seq) FROM run) WHERE kind = $1 AND lane = $2
+        RETURNING pg_notify(current_schema() || '_jobs', $1::text)
         """,
         kind,
         lane,

@@ -67,16 +67,16 @@ async def emit(tx: Tx, event: Event) -> None:
     )
     if len(message.value) > MAX_BODY_BYTES:
         raise ValueError(f"{event.type} has {len(message.value)} bytes; at most {MAX_BODY_BYTES} can be sent")
-    # The lock is held to the commit, so the numbers of one key follow its commits.
+    # The lock is taken before the number, and held to the commit, so the numbers of one key follow its commits.
     await tx.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || $1 || ' ' || $2, 0)),"
-        " pg_notify(current_schema() || '_outbox', '')",
-        event.topic,
-        event.message_key,
-    )
-    await tx.execute(
-        "INSERT INTO outbox (id, topic, aggregatetype, aggregateid, type, payload, headers)"
-        " VALUES ($1, $2, 'dataset', $3, $4, $5, $6)",
+        """
+        WITH lock AS MATERIALIZED (
+            SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' ' || $2::text || ' ' || $3::text, 0)),
+                pg_notify(current_schema() || '_outbox', '')
+        )
+        INSERT INTO outbox (id, topic, aggregatetype, aggregateid, type, payload, headers)
+        SELECT $1::uuid, $2::text, 'dataset', $3::text, $4, $5::bytea, $6::jsonb FROM lock
+        """,
         event.id,
         event.topic,
         event.message_key,

@@ -64,15 +64,16 @@ class Workers:
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 try:
-                    await connection.add_listener(f"{self._schema}_jobs", lambda *_: self._wake_all())
-                    self._wake_all()
+                    await connection.add_listener(f"{self._schema}_jobs", self._wake)
+                    for wake in self._wakes.values():
+                        wake.set()
                     await lost.wait()
                 finally:
                     connection.terminate()
             await asyncio.sleep(RETRY_SECONDS)
 
-    def _wake_all(self) -> None:
-        for wake in self._wakes.values():
+    def _wake(self, _connection: object, _process: int, _channel: str, kind: object) -> None:
+        if wake := self._wakes.get(str(kind)):
             wake.set()
 
     async def _serve(self, kind: JobKind) -> None:

@@ -1,6 +1,5 @@
 """`python -m ingestor` starts the service."""
 
-import asyncio
 import ctypes
 import os
 from contextlib import suppress
@@ -24,9 +23,11 @@ def start() -> None:
         allocator.mallopt(M_ARENA_MAX, 2)
         allocator.mallopt(M_MMAP_THRESHOLD, 1 << 20)
 
+    from chassis.app import start as start_service
+
     from ingestor.main import main
 
-    asyncio.run(main())
+    start_service(main)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`python -m registry`: the service in the foreground."""
 
-import asyncio
+from chassis.app import start
 
 from registry.main import main
 
-asyncio.run(main())
+start(main)
