@@ -65,17 +65,16 @@ def _count(entries: Sequence[Entry]) -> None:
 
 async def note_outcome(event: Outcome, *, db: Pool) -> None:
     """Note what became of a file in a store; a final state gets its waybill written."""
+    position = event.position if isinstance(event, RecordsIngested) else None
     async with once(db, event) as tx:
-        await lock_lane(tx, "waybill", event.dataset, owner=event.organisation)
-        if isinstance(event, RecordsIngested):
-            await datasets.note_position(tx, event.dataset, event.position)
-        file = await _lock(tx, event.file_id, event.dataset)
+        file = await _lock(tx, event.file_id, event.dataset, position)
         after = note(file.standing, event)
         if after == file.standing:
             return
-        await rows.update_standing(tx, file.file_id, after)
-        await rows.note_change(tx, file, after.state, type(event).__name__, after.reason)
+        await rows.change(tx, file, after, type(event).__name__, after.reason)
         if after.state in FINAL:
+            # Lanes come after files in every transaction that holds both.
+            await lock_lane(tx, "waybill", file.dataset, owner=file.organisation)
             await put_job(tx, "waybill", file.dataset, file.arrival, {"file_id": str(file.file_id)})
     FILES.labels(source=file.found_by, status=after.state).inc()
 
@@ -88,10 +87,9 @@ async def request_retry(event: RetryRequested, *, db: Pool) -> None:
         after = retry(file.standing, event.attempt)
         if isinstance(after, str):
             # Whoever asks sees the reason in the file's audit; a failed load is the loader's to try again.
-            return await rows.note_change(tx, file, file.standing.state, event.user, f"retry refused: {after}")
-        await rows.update_standing(tx, file.file_id, after)
+            return await rows.note_refusal(tx, file, event.user, f"retry refused: {after}")
+        await rows.change(tx, file, after, event.user, event.reason or "retry")
         await rows.register_again(tx, file.file_id, as_declared_now=event.as_declared_now)
-        await rows.note_change(tx, file, after.state, event.user, event.reason or "retry")
         return await announce(tx, [file.file_id])
 
 
@@ -103,9 +101,12 @@ async def accept_declaration(event: DeclarationRequested, *, db: Pool) -> None:
         log.warning("declaration refused", dataset=event.dataset, reason=problem)
 
 
-async def _lock(tx: Tx, file_id: UUID, dataset: str) -> rows.FileRow:
+async def _lock(tx: Tx, file_id: UUID, dataset: str, position: int | None = None) -> rows.FileRow:
     """The file under its lock; an event about a file that is not of that dataset can never be right."""
-    file = await rows.lock_file(tx, file_id)
-    if file is None or file.dataset != dataset:
+    if position is None:
+        file = await rows.lock_file(tx, file_id, dataset)
+    else:
+        file = await rows.lock_file_at(tx, file_id, dataset, position)
+    if file is None:
         raise Unprocessable(f"no file {file_id} is registered in {dataset}")
     return file

@@ -1,13 +1,15 @@
 """Outcomes, retries and declarations, on a real PostgreSQL and a real bucket."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from chassis import Unprocessable
 from chassis.database import Pool
+from registry.domain.standing import Outcome
 from registry.files import Files
 from registry.handlers import note_outcome, request_retry
-from waybill_contracts import uuid7
+from waybill_contracts import FileRegistered, uuid7
 from waybill_contracts.declaration import Column
 
 from .drops import (
@@ -68,6 +70,29 @@ async def test_an_outcome_of_an_unknown_file_can_never_be_noted(db: Pool, files:
         ):
             with pytest.raises(Unprocessable):
                 await handle(message, db=db)
+
+
+@pytest.mark.parametrize(
+    ("make", "held", "free"),
+    [
+        (ingested, "SELECT FROM datasets FOR UPDATE", "SELECT FROM files FOR UPDATE NOWAIT"),
+        (failed, "SELECT FROM files FOR UPDATE", "SELECT FROM lanes FOR UPDATE NOWAIT"),
+    ],
+)
+async def test_an_outcome_locks_dataset_then_file_then_lane(
+    db: Pool, files: Files, make: Callable[[FileRegistered], Outcome], held: str, free: str
+) -> None:
+    await declare(db)
+    earlier, event = await drop(db, files, "acme/orders/a.csv", "acme/orders/b.csv")
+    await note_outcome(failed(earlier, 9), db=db)  # makes the lane
+    async with db.acquire() as other, other.transaction():
+        await other.execute(held)
+        waiting = asyncio.create_task(note_outcome(make(event), db=db))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        async with db.acquire() as third:
+            await third.execute(free)
+    await waiting
 
 
 # Requests

@@ -69,13 +69,14 @@ async def test_a_second_delivery_changes_nothing(db: Pool, files: Files) -> None
 
 PLACES: dict[str, Sequence[tuple[Any, str]]] = {
     "inbox": [
-        (handlers, "lock_lane"),
+        (handlers, "_lock"),
         (registration.datasets, "lock_datasets"),
         (registration.datasets, "lock_dataset"),
     ],
     "emit": [(registration, "emit")],
-    "update_standing": [(registration.files, "update_standing")],
-    "note_change": [(registration.files, "note_change")],
+    "change": [(registration.files, "change")],
+    "register_again": [(registration.files, "register_again")],
+    "lock_lane": [(handlers, "lock_lane")],
     "note_declaration": [(registration.datasets, "note_declaration")],
     "put_job": [(handlers, "put_job")],
 }

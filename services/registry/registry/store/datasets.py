@@ -44,13 +44,6 @@ async def update_numbering(tx: Tx, standings: Mapping[str, DatasetStanding]) -> 
     )
 
 
-async def note_position(tx: Tx, dataset: str, position: int) -> None:
-    """The dataset has come to this position at least."""
-    await tx.execute(
-        "UPDATE datasets SET last_position = greatest(last_position, $2) WHERE dataset = $1", dataset, position
-    )
-
-
 async def newest_declaration(tx: Tx, dataset: str) -> Declaration | None:
     """The declaration of now; None where there is none yet."""
     body = await tx.fetchval("SELECT body FROM declarations WHERE dataset = $1 ORDER BY version DESC LIMIT 1", dataset)

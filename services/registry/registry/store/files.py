@@ -150,19 +150,40 @@ async def _declarations(tx: Tx, versions: set[tuple[str, int]]) -> dict[tuple[st
     return {(row["dataset"], row["version"]): Declaration.model_validate(row["body"]) for row in rows}
 
 
-async def lock_file(tx: Tx, file_id: UUID) -> FileRow | None:
-    """A registered file as it stands, locked to the end of the transaction; None where there is none."""
+async def lock_file(tx: Tx, file_id: UUID, dataset: str) -> FileRow | None:
+    """A registered file of the dataset as it stands, locked to the end of the transaction; None where there is none."""
     row = await tx.fetchrow(
         """
         SELECT file_id, organisation, dataset, arrival, registration, found_by, state, attempt, rank, base_attempt,
             code, reason, rows, twin_file_id, ingested, loaded, balanced
-        FROM files WHERE file_id = $1 AND arrival IS NOT NULL FOR UPDATE
+        FROM files WHERE file_id = $1 AND dataset = $2 AND arrival IS NOT NULL FOR UPDATE
         """,
         file_id,
+        dataset,
     )
-    if row is None:
-        return None
-    values = dict(row)
+    return _file_row(dict(row)) if row else None
+
+
+async def lock_file_at(tx: Tx, file_id: UUID, dataset: str, position: int) -> FileRow | None:
+    """The same, and its dataset has come to this position at least."""
+    # The file is joined to what the update returns, so the dataset is locked first, as everywhere.
+    row = await tx.fetchrow(
+        """
+        WITH reached AS (
+            UPDATE datasets SET last_position = greatest(last_position, $3) WHERE dataset = $2 RETURNING dataset
+        )
+        SELECT file_id, organisation, dataset, arrival, registration, found_by, state, attempt, rank, base_attempt,
+            code, reason, rows, twin_file_id, ingested, loaded, balanced
+        FROM reached JOIN files USING (dataset) WHERE file_id = $1 AND arrival IS NOT NULL FOR UPDATE OF files
+        """,
+        file_id,
+        dataset,
+        position,
+    )
+    return _file_row(dict(row)) if row else None
+
+
+def _file_row(values: dict[str, Any]) -> FileRow:
     names = ("file_id", "organisation", "dataset", "arrival", "registration", "found_by")
     identity = {name: values.pop(name) for name in names}
     return FileRow(**identity, standing=_standing(values))
@@ -178,28 +199,35 @@ def _standing(values: dict[str, Any]) -> Standing:
     )
 
 
-async def update_standing(tx: Tx, file_id: UUID, standing: Standing) -> None:
-    """Where the file stands from now on."""
-    ingested = standing.ingested
+async def change(tx: Tx, file: FileRow, after: Standing, who: str, why: str | None) -> None:
+    """Where the file stands from now on, and an audit row of who changed its state, and why."""
+    ingested = after.ingested
     await tx.execute(
         """
-        UPDATE files SET state = $2, attempt = $3, rank = $4, base_attempt = $5, code = $6, reason = $7, rows = $8,
-            twin_file_id = $9, ingested = $10, loaded = $11, balanced = $12, position = $13, changed_at = now()
-        WHERE file_id = $1
+        WITH file AS (
+            UPDATE files SET state = $2, attempt = $3, rank = $4, base_attempt = $5, code = $6, reason = $7, rows = $8,
+                twin_file_id = $9, ingested = $10, loaded = $11, balanced = $12, position = $13, changed_at = now()
+            WHERE file_id = $1 RETURNING file_id, dataset, state
+        )
+        INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why)
+        SELECT file_id, dataset, $14, $15, state, $16 FROM file
         """,
-        file_id,
-        standing.state,
-        standing.attempt,
-        standing.rank,
-        standing.base_attempt,
-        standing.code,
-        standing.reason,
-        standing.rows and standing.rows.model_dump(),
-        standing.twin_file_id,
+        file.file_id,
+        after.state,
+        after.attempt,
+        after.rank,
+        after.base_attempt,
+        after.code,
+        after.reason,
+        after.rows and after.rows.model_dump(),
+        after.twin_file_id,
         ingested and asdict(ingested),
-        standing.loaded and asdict(standing.loaded),
-        standing.balanced,
+        after.loaded and asdict(after.loaded),
+        after.balanced,
         ingested and ingested.position,
+        who,
+        file.standing.state,
+        why,
     )
 
 
@@ -216,15 +244,14 @@ async def register_again(tx: Tx, file_id: UUID, *, as_declared_now: bool) -> Non
     )
 
 
-async def note_change(tx: Tx, file: FileRow, to_state: str, who: str, why: str | None) -> None:
-    """An audit row: who changed the file's state, from what to what, and why."""
+async def note_refusal(tx: Tx, file: FileRow, who: str, why: str) -> None:
+    """An audit row: who asked for a change of the file's state, and why it stays as it is."""
     await tx.execute(
-        "INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why) VALUES ($1, $2, $3, $4, $4, $5)",
         file.file_id,
         file.dataset,
         who,
         file.standing.state,
-        to_state,
         why,
     )
 
