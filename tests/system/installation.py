@@ -182,7 +182,7 @@ class Installation:
 def declaration_yaml(dataset: str, key: Iterable[str], columns: Mapping[str, str], **more: object) -> str:
     """A declaration as people write it; columns as {name: YAML mapping}."""
     organisation, table = dataset.split("/")
-    lines = [f"organisation: {organisation}", f"table: {table}", f"key: [{', '.join(key)}]", "columns:"]
+    lines = [f'organisation: "{organisation}"', f'table: "{table}"', f"key: [{', '.join(key)}]", "columns:"]
     lines += [f"  {name}: {body}" for name, body in columns.items()]
     lines += [f"{name}: {json.dumps(value)}" for name, value in more.items()]
     return "\n".join(lines) + "\n"

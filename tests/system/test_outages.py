@@ -4,17 +4,23 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from dataset import Dataset, rows
-from installation import SERVICES, Installation, until
+from installation import SERVICES, Installation, http, until
 from stack.servers import SERVERS, Stack
 
 AWAY_SECONDS = float(os.environ.get("WAYBILL_AWAY_SECONDS", "20"))
 NOTICE_SECONDS = 10
 RECOVERY_SECONDS = 10
-NEEDED_BY = {"minio": {"registry", "ingestor"}, "mongodb": {"ingestor", "loader"}}
+NEEDED_BY = {
+    "kafka": set(SERVICES),
+    "minio": {"registry", "ingestor"},
+    "mongodb": {"ingestor", "loader"},
+    "postgresql": set(SERVICES),
+}
+PROBED_AS = {"minio": "s3"}
 
 LONG = [
     pytest.param(server, way, marks=pytest.mark.chaos, id=f"{server}-{way}-long")
@@ -38,6 +44,7 @@ class Drip:
 
     def __init__(self, *datasets: Dataset) -> None:
         self._datasets = datasets
+        self.taken = 0
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -48,9 +55,19 @@ class Drip:
                 content = rows("1,one,1.00", f"2,two,{number}.00", f"{number},more,0.50")
                 try:
                     await dataset.drop(content, f"file {number:05}.csv")
+                    self.taken += 1
                 except Exception as error:  # noqa: BLE001 - the sender knows no more than that it was not taken
                     print(f"file {number} was not taken: {type(error).__name__}")
             await asyncio.sleep(0.3)
+
+    async def until_dropped(self, count: int) -> None:
+        """So many more files have been taken."""
+        enough = self.taken + count
+
+        async def are_dropped() -> bool:
+            return self.taken >= enough
+
+        await until(are_dropped, 60, "no files are taken")
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -63,17 +80,23 @@ async def test_a_server_away_under_load_is_waited_for_and_every_file_comes_out_r
 ) -> None:
     datasets = [await Dataset.declared(shaken, organisation) for organisation in ("acme", "globex")]
     pids = {name: shaken.processes[name].pid for name in SERVICES}
-    needed = NEEDED_BY.get(server, set(SERVICES))
     drip = Drip(*datasets)
     try:
-        await asyncio.sleep(2)
+        await _until_all_are_ready(shaken)
+        await drip.until_dropped(6)
         away = own_stack.server(server)
+        started = time.monotonic()
         await asyncio.to_thread(getattr(away, way))
-        noticed = await _seconds_until(shaken, lambda ready: not ready & needed, NOTICE_SECONDS)
+        await _until_missed(shaken, server, NOTICE_SECONDS)
+        noticed = time.monotonic() - started
         await asyncio.sleep(max(0.0, AWAY_SECONDS - noticed))
+        assert await _missing(shaken, server) == NEEDED_BY[server], "a service is ready without what it needs"
+        started = time.monotonic()
         await asyncio.to_thread(away.start if way == "kill" else away.resume)
-        back = await _seconds_until(shaken, lambda ready: ready == set(SERVICES), RECOVERY_SECONDS)
-        await asyncio.sleep(2)
+        answered = time.monotonic() - started
+        await _until_all_are_ready(shaken, answered + RECOVERY_SECONDS)
+        back = time.monotonic() - started
+        await drip.until_dropped(6)
     finally:
         await drip.stop()
     for dataset in datasets:
@@ -84,23 +107,38 @@ async def test_a_server_away_under_load_is_waited_for_and_every_file_comes_out_r
     with capsys.disabled():
         files = sum(len(dataset.contents) for dataset in datasets)
         print(
-            f"\n{server} {way} {AWAY_SECONDS:.0f} s, {files} files: not ready after {noticed:.1f} s, ready {back:.1f} s"
+            f"\n{server} {way} {AWAY_SECONDS:.0f} s, {files} files: not ready {noticed:.1f} s after it went,"
+            f" ready {back:.1f} s after it was called back (it answered after {answered:.1f} s)"
         )
 
 
-async def _seconds_until(shaken: Installation, condition: Callable[[set[str]], bool], seconds: float) -> float:
-    """How long it takes until the services that are ready are as the condition wants them."""
-    started = time.monotonic()
-    ready: set[str] = set()
+async def _until_all_are_ready(shaken: Installation, seconds: float = 60) -> None:
+    await asyncio.gather(*(shaken.until_ready(name, seconds) for name in SERVICES))
 
-    async def holds() -> bool:
-        answers = await asyncio.gather(*(shaken.is_ready(name) for name in SERVICES))
-        ready.clear()
-        ready.update(name for name, is_ready in zip(SERVICES, answers, strict=True) if is_ready)
-        return condition(ready)
 
-    await until(holds, seconds, lambda: f"ready are {sorted(ready)}")
-    return time.monotonic() - started
+async def _until_missed(shaken: Installation, server: str, seconds: float) -> None:
+    missing: set[str] = set()
+
+    async def is_missed() -> bool:
+        missing.clear()
+        missing.update(await _missing(shaken, server))
+        return missing == NEEDED_BY[server]
+
+    await until(is_missed, seconds, lambda: f"{server} is missed by {sorted(missing)}")
+
+
+async def _missing(shaken: Installation, server: str) -> set[str]:
+    """The services that say that they are not ready, and that it is for this server."""
+    answers = await asyncio.gather(
+        *(asyncio.to_thread(http, _port(shaken, name), "/health/ready") for name in SERVICES)
+    )
+    told = dict(zip(SERVICES, answers, strict=True))
+    reason = PROBED_AS.get(server, server)
+    return {name for name, (status, body) in told.items() if status == 503 and reason in json.loads(body)["reasons"]}
+
+
+def _port(shaken: Installation, name: str) -> int:
+    return int(shaken.processes[name].port)  # type: ignore[attr-defined]
 
 
 async def _adopt_unknown_drops(dataset: Dataset) -> None:
