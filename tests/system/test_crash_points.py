@@ -16,8 +16,11 @@ COLUMNS = {"id": "{type: integer, required: true}", "name": "{type: text}", "amo
 ORACLE_COLUMNS = {"id": ("integer", True), "name": ("text", False), "amount": ("decimal(8,2)", False)}
 FIRST = b"id,name,amount\n1,one,1.00\n2,two,2.00\n3,three,\n"
 SECOND = b"id,name,amount\n2,two,2.50\n3,three,\nx,bad,1\n4,four,4.00\n"
+WIDE = b"id,name,amount\n" + b"".join(b"%d,%s,1.00\n" % (number, b"w" * 5_000) for number in range(3, 63))
+WIDER = WIDE.replace(b"w,1.00", b"w,2.00")
+"""More bytes than the ingestor works on without threads, COPY and temporary tables."""
 Delivery = tuple[bytes, ...]
-DELIVERY: Delivery = (FIRST, SECOND, SECOND)
+DELIVERY: Delivery = (FIRST, SECOND, SECOND, WIDE, WIDER)
 MOST_POINTS = 200
 SETTINGS = {"WAYBILL_SWEEP_SECONDS": "3600", "WAYBILL_JOBS__LEASE_SECONDS": "1.5"}
 LONG = b"id,name,amount\n" + b"".join(b"%d,name,1.00\n" % number for number in range(1, 200_001))

@@ -14,6 +14,7 @@ from chassis.sql import sql
 from ingestor.documents import Documents
 from ingestor.files.bucket import Bucket
 from ingestor.files.workspace import Workspaces
+from ingestor.jobs.attempt import SMALL_BYTES
 from pymongo import AsyncMongoClient
 from stack.namespaces import Namespace, s3_client
 
@@ -54,8 +55,14 @@ async def clients(module_namespace: Namespace) -> AsyncIterator[Clients]:
             yield Clients(module_namespace, s3, bucket, documents, mongo)
 
 
+@pytest.fixture(params=[SMALL_BYTES, -1], ids=["as a small file", "as a large file"])
+def small_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file goes both ways: at once and in arrays, or in threads and by COPY."""
+    monkeypatch.setattr("ingestor.jobs.attempt.SMALL_BYTES", request.param)
+
+
 @pytest.fixture
-async def ingestor(clients: Clients, tmp_path: Path) -> AsyncIterator[Ingestor]:
+async def ingestor(clients: Clients, small_bytes: None, tmp_path: Path) -> AsyncIterator[Ingestor]:
     """A migrated ingestor whose databases are empty."""
     names, dsn = Names(clients.namespace.name), clients.namespace.environment["WAYBILL_POSTGRES__DSN"]
     await migrate(dsn, names.schema("ingestor"), "chassis.migrations", "ingestor.migrations")

@@ -7,22 +7,31 @@ from pathlib import Path
 import polars as pl
 from records.rejects import no_rejects
 
+KEPT_BYTES = 1 << 20
+
 
 class RowSpool:
-    """Frames in the order they came, written once and read once."""
+    """Frames in the order they came; the first few stay in memory, so that a small file's never touch the disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._kept: list[pl.DataFrame] = []
+        self._room = KEPT_BYTES
         self._sizes: list[int] = []
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep a frame."""
+        self._room -= int(frame.estimated_size())
+        if self._room >= 0:
+            self._kept.append(frame)
+            return
         written = frame.write_ipc_stream(None).getbuffer()
         with self._path.open("ab") as file:
             self._sizes.append(file.write(written))
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """The frames again."""
+        yield from self._kept
         if not self._sizes:
             return
         with self._path.open("rb") as file:

@@ -1,6 +1,7 @@
 """One try at a file: what it works on and with."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from ingestor.domain.attempts import MAX_STORED_REJECTS
 from ingestor.domain.registration import Dataset, Position, is_twin
 from ingestor.files.bucket import Bucket
 from ingestor.files.spool import RejectSpool
-from ingestor.store.datasets import find_dataset, find_position
+from ingestor.store.datasets import find_dataset
+
+SMALL_BYTES = 1 << 18
+"""Of a file that is worked on without threads: some thousand rows, some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,18 @@ class Attempt:
         return self.dataset.position + 1
 
     @property
+    def is_small(self) -> bool:
+        return self.file.size <= SMALL_BYTES
+
+    @property
     def declaration(self) -> Declaration:
         return self.file.declaration
 
-    @property
+    @cached_property
     def declaration_json(self) -> dict[str, Any]:
         return self.declaration.model_dump(mode="json")
 
-    @property
+    @cached_property
     def types(self) -> dict[str, str]:
         """Declared type of each business column."""
         return {name: column.type for name, column in self.declaration.columns.items()}
@@ -74,7 +82,6 @@ async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
     """The attempt, with the dataset read before any of its heads."""
     file = FileRegistered.model_validate(job.payload)
     async with db.acquire() as tx:
-        dataset = await find_dataset(tx, file.dataset)
-        newest = await find_position(tx, dataset.id, dataset.position)
+        dataset, newest = await find_dataset(tx, file.dataset)
     rejects = RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS)
     return Attempt(job, file, dataset, newest, folder, rejects)

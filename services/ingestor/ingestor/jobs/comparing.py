@@ -1,6 +1,5 @@
 """Rows against heads: what the file changes."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from waybill_contracts import RowCounts
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.reading import raw_of_lines
-from ingestor.jobs.threads import in_thread
+from ingestor.jobs.threads import beside, each_beside
 from ingestor.store import heads
 from ingestor.store.heads import Heads
 
@@ -42,10 +41,9 @@ class Intake:
         self._fingerprints = [pl.Series(dtype=pl.UInt64)]
         self._count = 0
 
-    async def keys(self, rows: Iterator[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
+    def keys(self, rows: Iterator[pl.DataFrame], *, is_small: bool) -> AsyncIterator[pl.DataFrame]:
         """Number and key of every row, as they are read."""
-        async for keys in in_thread(self._take(frame) for frame in rows):
-            yield keys
+        return each_beside(is_small, (self._take(frame) for frame in rows))
 
     def _take(self, frame: pl.DataFrame) -> pl.DataFrame:
         identities = frame.select(_IDENTITY).with_row_index("_row", self._count)
@@ -63,11 +61,15 @@ class Intake:
 async def compare(rows: Iterator[pl.DataFrame], attempt: Attempt, stores: Stores) -> Changes:
     """Read the rows to their end and compare each with the head of its key."""
     intake = Intake(RowSpool(attempt.folder / "values"), RowSpool(attempt.folder / "identities"))
-    keys = intake.keys(rows)
-    # Before the first position there are no heads, so there is nothing to ask the database.
-    is_first = attempt.position == 1
-    found = await (heads.none(keys) if is_first else heads.read(stores.db, attempt.dataset.id, keys))
-    return await asyncio.to_thread(_judge, attempt, intake, found)
+    keys = intake.keys(rows, is_small=attempt.is_small)
+    if attempt.position == 1:
+        # Before the first position there are no heads, so there is nothing to ask the database.
+        found = await heads.none(keys)
+    elif attempt.is_small:
+        found = await heads.look_up(stores.db, attempt.dataset.id, keys)
+    else:
+        found = await heads.read(stores.db, attempt.dataset.id, keys)
+    return await beside(attempt.is_small, _judge, attempt, intake, found)
 
 
 def _judge(attempt: Attempt, intake: Intake, found: Heads) -> Changes:

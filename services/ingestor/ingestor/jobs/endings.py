@@ -25,7 +25,7 @@ from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Position
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
-from ingestor.jobs.threads import in_thread
+from ingestor.jobs.threads import each_beside
 from ingestor.store import heads
 from ingestor.store.positions import take_position
 from ingestor.store.rejects import insert_rejects
@@ -35,11 +35,12 @@ async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tu
     """The file takes effect: heads advance, the position is taken and announced, all at once."""
     await _keep_rejects(attempt, stores)
     event = _records_ingested(attempt, changes.rows, batches, sha256)
+    advance = heads.advance_few if attempt.is_small else heads.advance
     async with attempt.job.step(stores.db) as tx:
-        await heads.advance(
+        await advance(
             tx,
             attempt.dataset.id,
-            partial(_new_heads, changes, attempt.number, batches),
+            partial(_new_heads, changes, attempt, batches),
             first=changes.first_versions,
             later=sum(batch.version_count for batch in batches) - changes.first_versions,
         )
@@ -89,11 +90,11 @@ async def _keep_rejects(attempt: Attempt, stores: Stores) -> None:
         await stores.bucket.put_rejects(rejects_key(attempt.file, attempt.number), attempt.rejects.path)
 
 
-async def _new_heads(changes: Changes, attempt: int, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:
+async def _new_heads(changes: Changes, attempt: Attempt, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:
     """The versions as heads, each pointing to its document."""
-    records = record_ids(attempt, [(batch.number, batch.version_count) for batch in batches])
+    records = record_ids(attempt.number, [(batch.number, batch.version_count) for batch in batches])
     first = 0
-    async for versions in in_thread(changes.versions.frames()):
+    async for versions in each_beside(attempt.is_small, changes.versions.frames()):
         mine = records[first : first + versions.height]
         yield versions.select(key="_key", version="_version", hash="_hash", record=mine)
         first += versions.height

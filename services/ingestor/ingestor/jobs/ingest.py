@@ -38,7 +38,7 @@ async def take_in(attempt: Attempt, stores: Stores) -> None:
         # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
         texts = read(source, attempt.file.size, attempt.declaration)
         typed = type_and_judge(texts, attempt.declaration, attempt.rejects)
-        rows = identify(ahead(typed), attempt.declaration.key, attempt.types)
+        rows = identify(typed if attempt.is_small else ahead(typed), attempt.declaration.key, attempt.types)
         changes = await compare(rows, attempt, stores)
     guard(changes, attempt)
     with stage("ingestor", "write"):

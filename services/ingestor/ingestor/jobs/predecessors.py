@@ -1,6 +1,5 @@
 """What updated records were before, and so which of their fields changed."""
 
-import asyncio
 from collections.abc import Iterator
 
 import polars as pl
@@ -11,6 +10,7 @@ from records.pieces import data_of, text_values
 
 from ingestor.documents import MissingRecords
 from ingestor.jobs.attempt import Attempt, Stores
+from ingestor.jobs.threads import beside
 from ingestor.store.datasets import find_declared_types
 
 Types = dict[str, str]
@@ -26,10 +26,13 @@ class Predecessors:
 
     async def add_changed(self, versions: pl.DataFrame) -> pl.DataFrame:
         """The versions with `_changed`: the fields that differ from the version before; null for an insert."""
-        found = [pl.DataFrame(schema={"_prev": pl.Binary, "_changed": pl.List(pl.String)})]
-        for types, updates in await self._by_types(versions.filter(pl.col("_change") == "update")):
+        updated = versions.filter(pl.col("_change") == "update")
+        if not updated.height:
+            return versions.with_columns(pl.lit(None, pl.List(pl.String)).alias("_changed"))
+        found = []
+        for types, updates in await self._by_types(updated):
             raw = await self._stores.documents.find_records(self._attempt.dataset.name, _packed(updates["_prev"]))
-            found.append(await asyncio.to_thread(_changed, updates, raw, types, self._attempt.types))
+            found.append(await beside(self._attempt.is_small, _changed, updates, raw, types, self._attempt.types))
         return versions.join(pl.concat(found), on="_prev", how="left", maintain_order="left")
 
     async def _by_types(self, updates: pl.DataFrame) -> list[tuple[Types, pl.DataFrame]]:

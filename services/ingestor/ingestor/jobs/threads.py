@@ -12,11 +12,16 @@ Item = TypeVar("Item")
 Start = Callable[[Coroutine[Any, Any, None]], Coroutine[Any, Any, None]]
 
 
-async def in_thread(items: Iterator[Item]) -> AsyncIterator[Item]:
-    """The items, each made in a thread while the loop serves others."""
+async def beside(is_small: bool, work: Callable[..., Item], *arguments: Any) -> Item:
+    """What the work gives: done in a thread, or at once where it is less than the way to a thread and back."""
+    return work(*arguments) if is_small else await asyncio.to_thread(work, *arguments)
+
+
+async def each_beside(is_small: bool, items: Iterator[Item]) -> AsyncIterator[Item]:
+    """The items, each made in a thread while the loop serves others, or at once where they are small."""
     end = object()
-    while (item := await asyncio.to_thread(next, items, end)) is not end:
-        yield item  # type: ignore[misc]
+    while (item := await beside(is_small, next, items, end)) is not end:
+        yield item
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:

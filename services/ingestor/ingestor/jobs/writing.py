@@ -1,6 +1,5 @@
 """Versions to MongoDB, batch by batch, two on their way at a time."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,7 +11,7 @@ from ingestor.domain.attempts import batch_size
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
 from ingestor.jobs.predecessors import Predecessors
-from ingestor.jobs.threads import at_most, in_thread
+from ingestor.jobs.threads import at_most, beside, each_beside
 
 INSERTS_AT_ONCE = 2
 BATCH_BYTES = 32 << 20
@@ -25,10 +24,10 @@ async def write(changes: Changes, attempt: Attempt, stores: Stores) -> tuple[Bat
     predecessors = Predecessors(attempt, stores)
     at = datetime.now(UTC)
     async with at_most(INSERTS_AT_ONCE) as start:
-        async for frame in in_thread(cut(changes)):
+        async for frame in each_beside(attempt.is_small, cut(changes)):
             place = BatchPlace(attempt.number, len(batches) + 1, attempt.position, at)
             versions = await predecessors.add_changed(frame)
-            encoded = await asyncio.to_thread(encode_batch, versions, attempt.types, place)
+            encoded = await beside(attempt.is_small, encode_batch, versions, attempt.types, place)
             await start(stores.documents.insert_batch(attempt.dataset.name, encoded))
             batches.append(Batch(number=place.batch, version_count=encoded.count, checksum=encoded.checksum))
     return tuple(batches)

@@ -10,25 +10,20 @@ async def open_dataset(tx: Tx, dataset: str) -> None:
     await tx.execute("INSERT INTO datasets (dataset) VALUES ($1) ON CONFLICT DO NOTHING", dataset)
 
 
-async def find_dataset(tx: Tx, dataset: str) -> Dataset:
-    """The dataset as it stands; read before its heads, so that the finish can tell whether they moved."""
-    row = await tx.fetchrow("SELECT dataset_id, position, columns FROM datasets WHERE dataset = $1", dataset)
-    if row is None:
-        raise LookupError(f"{dataset} has no row; its file was never noted")
-    return Dataset(row["dataset_id"], dataset, row["position"], row["columns"])
-
-
-async def find_position(tx: Tx, dataset_id: int, position: int) -> Position | None:
-    """What took effect there."""
+async def find_dataset(tx: Tx, dataset: str) -> tuple[Dataset, Position | None]:
+    """The dataset as it stands and its newest position; read before its heads, so that the finish can tell a move."""
     row = await tx.fetchrow(
         """
-        SELECT position, attempt, file_id, sha256, declaration, rule_version
-        FROM positions WHERE dataset_id = $1 AND position = $2
+        SELECT dataset_id, position, columns, attempt, file_id, sha256, declaration, rule_version
+        FROM datasets LEFT JOIN positions USING (dataset_id, position) WHERE dataset = $1
         """,
-        dataset_id,
-        position,
+        dataset,
     )
-    return Position(**row) if row else None
+    if row is None:
+        raise LookupError(f"{dataset} has no row; its file was never noted")
+    found = Dataset(row["dataset_id"], dataset, row["position"], row["columns"])
+    newest = {name: row[name] for name in ("position", "attempt", "file_id", "sha256", "declaration", "rule_version")}
+    return found, Position(**newest) if row["attempt"] is not None else None
 
 
 async def find_declared_types(tx: Tx, dataset_id: int, attempts: list[int]) -> dict[int, dict[str, str]]:

@@ -12,6 +12,7 @@ from ingestor.store.copying import FixedRows, Rows, binary_series, copy_in, copy
 PROBED_ROWS = 50_000
 """Up to here each key is looked up in the index; beyond, the tables are joined whole."""
 
+_NO_KEYS = pl.DataFrame(schema={"row": pl.Int32, "key": pl.String})
 _REPLY = {"row": (">i4", 4), "version": (">i4", 4), "hash": ("V32", 32), "deleted": ("?", 1), "record": ("V12", 12)}
 _HEAD = np.dtype([("version", "i4"), ("hash", "V32"), ("deleted", "?"), ("record", "V12")])
 
@@ -65,6 +66,24 @@ async def read(db: Pool, dataset_id: int, keys: AsyncIterator[pl.DataFrame]) -> 
     return heads
 
 
+async def look_up(db: Pool, dataset_id: int, keys: AsyncIterator[pl.DataFrame]) -> Heads:
+    """As `read`, for the keys of a small file: one statement, and a Python object for each head."""
+    incoming = pl.concat([_NO_KEYS, *[frame async for frame in keys]])
+    # OFFSET makes it a look-up for each key, whatever the statistics say.
+    found = await db.fetch(
+        """
+        SELECT i.row, h.version, h.hash, h.deleted, h.record FROM unnest($2::integer[], $3::text[]) AS i(row, key)
+        CROSS JOIN LATERAL (SELECT * FROM heads WHERE dataset_id = $1 AND heads.key = i.key OFFSET 0) AS h
+        """,
+        dataset_id,
+        incoming["row"].to_list(),
+        incoming["key"].to_list(),
+    )
+    heads = Heads(incoming.height)
+    heads.take(np.array([tuple(row) for row in found], [(name, kind) for name, (kind, _) in _REPLY.items()]))
+    return heads
+
+
 async def none(keys: AsyncIterator[pl.DataFrame]) -> Heads:
     """No heads for any of these keys: those of a dataset that has no position."""
     return Heads(sum([frame.height async for frame in keys]))
@@ -78,9 +97,10 @@ async def _choose_plan(tx: Tx, count: int) -> None:
         await tx.execute("SET LOCAL enable_nestloop = off; SET LOCAL work_mem = '64MB'")
 
 
-async def advance(
-    tx: Tx, dataset_id: int, versions: Callable[[], AsyncIterator[pl.DataFrame]], *, first: int, later: int
-) -> None:
+Versions = Callable[[], AsyncIterator[pl.DataFrame]]
+
+
+async def advance(tx: Tx, dataset_id: int, versions: Versions, *, first: int, later: int) -> None:
     """Make these versions (key, version, hash, record) the heads: so many are first ones, so many later ones.
 
     A first version needs a key without a head, a later one the head before it; else nothing is right and this raises.
@@ -89,6 +109,45 @@ async def advance(
         await _insert(tx, dataset_id, versions(), first)
     if later:
         await _update(tx, dataset_id, versions(), later)
+
+
+async def advance_few(tx: Tx, dataset_id: int, versions: Versions, *, first: int, later: int) -> None:
+    """As `advance`, for a small file: one statement with arrays for either kind."""
+    if first:
+        await _insert_few(tx, dataset_id, versions(), first)
+    if later:
+        await _update_few(tx, dataset_id, versions(), later)
+
+
+async def _insert_few(tx: Tx, dataset_id: int, versions: AsyncIterator[pl.DataFrame], count: int) -> None:
+    status = await tx.execute(
+        """
+        INSERT INTO heads (dataset_id, key, version, hash, record, deleted) SELECT $1, n.*, false
+        FROM unnest($2::text[], $3::integer[], $4::bytea[], $5::bytea[]) AS n(key, version, hash, record)
+        """,
+        dataset_id,
+        *_lists([frame.filter(pl.col("version") == 1) async for frame in versions]),
+    )
+    _check(count, int(status.removeprefix("INSERT 0 ")))
+
+
+async def _update_few(tx: Tx, dataset_id: int, versions: AsyncIterator[pl.DataFrame], count: int) -> None:
+    status = await tx.execute(
+        """
+        UPDATE heads h SET version = n.version, hash = n.hash, deleted = false, record = n.record
+        FROM unnest($2::text[], $3::integer[], $4::bytea[], $5::bytea[]) AS n(key, version, hash, record)
+        WHERE h.dataset_id = $1 AND h.key = n.key AND h.version = n.version - 1
+        """,
+        dataset_id,
+        *_lists([frame.filter(pl.col("version") > 1) async for frame in versions]),
+    )
+    _check(count, int(status.removeprefix("UPDATE ")))
+
+
+def _lists(frames: list[pl.DataFrame]) -> list[list[object]]:
+    """The columns as Python lists: key, version, hash, record."""
+    versions = pl.concat(frames)
+    return [versions[name].to_list() for name in ("key", "version", "hash", "record")]
 
 
 async def _insert(tx: Tx, dataset_id: int, versions: AsyncIterator[pl.DataFrame], count: int) -> None:

@@ -10,6 +10,8 @@ MAX_RAW_CHARACTERS = 10_000
 
 async def insert_rejects(tx: Tx, dataset_id: int, attempt: int, rejects: pl.DataFrame) -> None:
     """Keep these rejects, at most 1,000, as what the attempt refused."""
+    if not rejects.height:
+        return
     kept = rejects.sort("line").head(MAX_STORED_REJECTS)
     # PostgreSQL's text holds no NUL; the file in the bucket has the row as it came.
     raw = kept["raw"].str.slice(0, MAX_RAW_CHARACTERS).str.replace_all("\x00", "\u2400", literal=True)
