@@ -10,8 +10,7 @@ from chassis.claim import claim
 from driven_ingestor import Ingestor, csv, declaration
 from ingestor.documents import Documents, InsertRefused
 from ingestor.files.workspace import Workspaces
-from ingestor.jobs import ingest, sweep_dead_attempts, writing
-from ingestor.store import heads
+from ingestor.jobs import endings, ingest, sweep_dead_attempts, writing
 from ingestor.store.datasets import find_dead_attempts
 from pymongo.errors import ServerSelectionTimeoutError
 
@@ -56,7 +55,8 @@ async def test_an_object_of_another_size_is_tried_again_and_then_fails_visibly(i
 
 
 @pytest.mark.parametrize(
-    ("room", "step"), [(ingest, "read"), (ingest, "compare"), (ingest, "write"), (ingest, "finish"), (heads, "advance")]
+    ("room", "step"),
+    [(ingest, "read"), (ingest, "compare"), (ingest, "write"), (ingest, "finish"), (endings, "take_position")],
 )
 async def test_an_attempt_that_dies_leaves_nothing_that_counts(
     ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch, room: Any, step: str
@@ -83,7 +83,7 @@ async def test_the_next_attempt_does_what_the_dead_one_would_have_done(
     job = await ingestor.claim()
     assert job is not None
     with monkeypatch.context() as patch:
-        patch.setattr(heads, "advance", die)
+        patch.setattr(endings, "take_position", die)
         with pytest.raises(Died):
             await ingestor.run(job)
     # The dead attempt wrote its documents; another one finishes while they lie there.
@@ -179,12 +179,12 @@ async def test_the_sweep_removes_documents_of_dead_attempts_only(
 ) -> None:
     await ingestor.deliver(FIRST)
     with monkeypatch.context() as patch:
-        patch.setattr(heads, "advance", die)
+        patch.setattr(endings, "take_position", die)
         await ingestor.deliver(SECOND)
     await ingestor.note(ingestor.registered(csv("4,Dan,4.00")))
     running = await claim(ingestor.db, ingestor.kind, 30)
     assert running is not None
-    monkeypatch.setattr(heads, "advance", die)
+    monkeypatch.setattr(endings, "take_position", die)
     with pytest.raises(Died):
         await ingestor.run(running)
     for number in (1, 2, 3, 4):
