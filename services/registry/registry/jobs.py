@@ -21,7 +21,7 @@ from registry.domain.waybill import render, waybill_key
 from registry.files import Files
 from registry.store import datasets, sweeping
 from registry.store.registration import announce, declare, register
-from registry.store.waybills import read_story
+from registry.store.waybills import last_change, read_story
 
 SWEEP_CHUNK = 500
 SWEEP_LIMIT = 20_000
@@ -73,13 +73,12 @@ async def _note_presence(job: Job, changes: Sequence[Change], db: Pool, files: F
 async def write_waybill(job: Job, *, db: Pool, files: Files) -> None:
     """Write the file's waybill as the file stands now, also when it changes meanwhile."""
     file_id = UUID(job.payload["file_id"])
-    story = await read_story(db, file_id)
-    written_at = None
+    is_overtaken = True
     with stage("registry", "waybill"):
-        while story.file["changed_at"] != written_at:
-            written_at = story.file["changed_at"]
-            await files.put_waybill(waybill_key(story.file), render(story.file, story.history, files.output_bucket))
+        while is_overtaken:
             story = await read_story(db, file_id)
+            await files.put_waybill(waybill_key(story.file), render(story.file, story.history, files.output_bucket))
+            is_overtaken = await last_change(db, file_id) != story.file["changed_at"]
 
 
 async def prepare_buckets(*, files: Files, target: str, is_managed: bool) -> None:

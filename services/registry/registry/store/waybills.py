@@ -1,6 +1,7 @@
 """All that is known of a file, for its waybill."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,17 +18,22 @@ class Story:
 
 async def read_story(db: Pool, file_id: UUID) -> Story:
     """The file as it stands now, read at one moment."""
-    async with db.acquire() as tx, tx.transaction(isolation="repeatable_read", readonly=True):
-        file = await tx.fetchrow(
-            """
-            SELECT f.*, twin.dataset || '#' || twin.arrival AS twin FROM files f
-            LEFT JOIN files twin ON twin.file_id = f.twin_file_id WHERE f.file_id = $1
-            """,
-            file_id,
-        )
-        history = await tx.fetch(
-            "SELECT at, who, from_state, to_state, why FROM file_audit WHERE file_id = $1 ORDER BY audit_id", file_id
-        )
-    if file is None:
+    # One statement sees one moment. Each file has a change at least: that it was found.
+    rows = await db.fetch(
+        """
+        SELECT f.*, twin.dataset || '#' || twin.arrival AS twin, a.at, a.who, a.from_state, a.to_state, a.why
+        FROM files f JOIN file_audit a ON a.file_id = f.file_id LEFT JOIN files twin ON twin.file_id = f.twin_file_id
+        WHERE f.file_id = $1 ORDER BY a.audit_id
+        """,
+        file_id,
+    )
+    if not rows:
         raise LookupError(f"no file {file_id}")
-    return Story(dict(file), [dict(row) for row in history])
+    history = [{name: row[name] for name in ("at", "who", "from_state", "to_state", "why")} for row in rows]
+    return Story(dict(rows[0]), history)
+
+
+async def last_change(db: Pool, file_id: UUID) -> datetime:
+    """When the file's row was last changed."""
+    at: datetime = await db.fetchval("SELECT changed_at FROM files WHERE file_id = $1", file_id)
+    return at
