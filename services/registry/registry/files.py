@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import Any, TypeVar
 
 import structlog
@@ -15,10 +13,10 @@ from chassis import NotNow
 
 from registry.domain.arrivals import ObjectVersion, Sender
 from registry.domain.listing import Page
+from registry.domain.senders import read_sender
 
 IN_FLIGHT = 16
 NOTIFIED = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
-MAX_METADATA = 1000
 NO_VERSION = (400, 404, 405)
 """What a store answers of a version that cannot be, is not there, or is a delete marker."""
 
@@ -120,8 +118,7 @@ class Files:
     async def find_sender(self, version: ObjectVersion) -> Sender:
         """Who sent the version, and why, as its metadata says; nobody where it is gone already."""
         answer = await self._head(version.key, version.version_id)
-        metadata = answer["Metadata"] if answer else {}
-        return Sender(_text(metadata.get("waybill-user")), _text(metadata.get("waybill-reason")))
+        return read_sender(answer["Metadata"]) if answer else Sender()
 
     async def _head(self, key: str, version_id: str, absent: Collection[int] = (404,)) -> dict[str, Any] | None:
         try:
@@ -224,15 +221,3 @@ def _page(entries: list[dict[str, Any]], after: str, upto: str | None) -> Page:
         versions=tuple(_version(entry) for entry in reversed(entries) if "Size" in entry),
         deleted=frozenset(entry["Key"] for entry in entries if "Size" not in entry and entry["IsLatest"]),
     )
-
-
-def _text(value: str | None) -> str | None:
-    """Metadata is ASCII; what is not comes as an RFC 2047 encoded word, and stays as it is where it cannot be read."""
-    if not value:
-        return None
-    try:
-        text = str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, ValueError):
-        text = value
-    # Some encodings can spell what no database holds: NUL and halves of characters.
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MAX_METADATA]

@@ -9,8 +9,8 @@ from chassis.intake import RawMessage
 from chassis.telemetry import FILES, stage
 from waybill_contracts import DeclarationRequested, RecordsIngested, RetryRequested
 
-from registry.domain.arrivals import Entry, Found, Sender, in_order
-from registry.domain.notifications import Hint, Unreadable, read_notification, versions_by_key
+from registry.domain.arrivals import Entry, Found, ObjectVersion, Sender, in_order
+from registry.domain.notifications import Hint, Unreadable, read_notification, senders_by_version, versions_by_key
 from registry.domain.routes import route
 from registry.domain.standing import FINAL, Outcome, note, retry
 from registry.files import Files
@@ -48,14 +48,24 @@ async def _find_new(hints: Sequence[Hint], db: Pool, files: Files) -> list[Found
     known = await rows.find_known(db, files.bucket, [(version.key, version.version_id) for version in versions])
     new = [version for version in versions if (version.key, version.version_id) not in known]
     principals = {hint.key: hint.principal for hint in hints}
-    with stage("registry", "head"):
-        senders = await files.each(files.find_sender, new)
+    senders = await _find_senders(new, hints, files)
     return [
         Found(
             version, route(version.key), "notification", Sender(sender.user or principals[version.key], sender.reason)
         )
         for version, sender in zip(new, senders, strict=True)
     ]
+
+
+async def _find_senders(versions: Sequence[ObjectVersion], hints: Sequence[Hint], files: Files) -> list[Sender]:
+    """Who sent each version: as its own notification tells, else as the object does."""
+    told = senders_by_version(hints)
+
+    async def find(version: ObjectVersion) -> Sender:
+        return told.get((version.key, version.version_id)) or await files.find_sender(version)
+
+    with stage("registry", "head"):
+        return await files.each(find, versions)
 
 
 def _count(entries: Sequence[Entry]) -> None:

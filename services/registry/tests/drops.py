@@ -35,11 +35,20 @@ async def put(files: Files, key: str, body: bytes = b"id\n1\n", **metadata: str)
     return str(answer["VersionId"])
 
 
-def notify(files: Files, key: str, version_id: str | None = None, principal: str = "ana") -> RawMessage:
+def notify(
+    files: Files,
+    key: str,
+    version_id: str | None = None,
+    principal: str = "ana",
+    metadata: dict[str, str] | None = None,
+) -> RawMessage:
     """What the object store says of the key."""
-    thing = {"key": quote_plus(key)} | ({"versionId": version_id} if version_id else {})
+    thing: dict[str, Any] = {"key": quote_plus(key)} | ({"versionId": version_id} if version_id else {})
+    if metadata is not None:
+        thing["userMetadata"] = metadata
     record = {
         "eventSource": "minio:s3",
+        "eventName": "s3:ObjectCreated:Put",
         "userIdentity": {"principalId": principal},
         "s3": {"bucket": {"name": files.bucket}, "object": thing},
     }

@@ -1,17 +1,22 @@
 """Dropped files become arrivals, on a real PostgreSQL and a real bucket."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from email.header import Header
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from chassis.database import Pool, Tx
 from chassis.intake import RawMessage
-from registry.domain.arrivals import Found, ObjectVersion
+from registry.domain.arrivals import Found, ObjectVersion, Sender
+from registry.domain.notifications import read_notification
 from registry.domain.routes import Route
 from registry.files import Files
 from registry.handlers import register_drops
 from registry.store import registration
+from stack.namespaces import Namespace
 
 from .drops import (
     ORDERS,
@@ -44,6 +49,60 @@ async def test_drops_are_registered_in_the_order_of_their_time_with_who_and_why(
         (1, "new", "notification", False)
     }
     assert events[0].declaration == ORDERS
+
+
+async def test_only_the_version_that_a_notification_is_of_has_the_sender_told_in_it(
+    db: Pool, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await declare(db)
+    asked, find_sender = [], files.find_sender
+
+    async def count(version: ObjectVersion) -> Sender:
+        asked.append(version.version_id)
+        return await find_sender(version)
+
+    monkeypatch.setattr(files, "find_sender", count)
+    key = "acme/orders/a.csv"
+    older, newer = await put(files, key, user="zoe"), await put(files, key, user="max")
+    await register_drops([notify(files, key, newer, metadata={"X-Amz-Meta-Waybill-User": "max"})], db=db, files=files)
+    silent = await put(files, key)
+    await register_drops([notify(files, key, silent, metadata={"content-type": "text/csv"})], db=db, files=files)
+    found = [(event.version_id, event.user) for event in await registered(db)]
+    assert found == [(older, "zoe"), (newer, "max"), (silent, "ana")]
+    assert asked == [older]
+
+
+@pytest.fixture
+async def notifications(module_namespace: Namespace) -> AsyncIterator[AIOKafkaConsumer]:
+    servers = module_namespace.environment["WAYBILL_KAFKA__BOOTSTRAP_SERVERS"]
+    topic = f"{module_namespace.name}.bucket-notifications"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 1, 1)])
+    await admin.close()
+    async with AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
+        yield consumer
+
+
+async def test_the_store_tells_the_same_sender_as_the_object_itself(
+    files: Files, notifications: AIOKafkaConsumer
+) -> None:
+    ascii_only, encoded = {"user": "ana", "reason": "50% = a + b"}, {"user": Header("Zoë 文", "utf-8").encode()}
+    for number, metadata in enumerate(({}, ascii_only, encoded, {"user": ""})):
+        await put(files, f"acme/orders/{number}", **metadata)
+    part = {"Bucket": files.bucket, "Key": "acme/orders/parts"}
+    upload = await files.client.create_multipart_upload(**part, Metadata={"waybill-user": "max"})
+    part["UploadId"] = upload["UploadId"]
+    done = await files.client.upload_part(**part, PartNumber=1, Body=b"id\n1\n")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": done["ETag"]}]}
+    await files.client.complete_multipart_upload(**part, MultipartUpload=parts)
+    told: dict[str, Sender | None] = {}
+    while len(told) < 5:  # those of other tests' buckets come as well
+        hints = read_notification((await notifications.getone()).value)
+        told |= {hint.key: hint.sender for hint in hints if hint.bucket == files.bucket}
+    found = {key: await files.find_sender((await files.list_versions(key))[0]) for key in told}
+    assert told == found
+    assert set(told.values()) == {Sender(), Sender("ana", "50% = a + b"), Sender("Zoë 文"), Sender("max")}
 
 
 async def test_one_notification_registers_every_version_of_its_key_oldest_first(db: Pool, files: Files) -> None:

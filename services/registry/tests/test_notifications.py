@@ -8,6 +8,7 @@ from urllib.parse import quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from registry.domain.arrivals import Sender
 from registry.domain.notifications import Hint, Unreadable, read_notification
 from registry.domain.routes import Ignored, Route, route
 
@@ -21,6 +22,12 @@ def notification(key: str, source: str = "minio:s3", **thing: object) -> dict[st
         "userIdentity": {"principalId": "ana"},
         "s3": {"bucket": {"name": "landing"}, "object": {"key": key, **thing}},
     }
+
+
+def told(source: str = "minio:s3", event: str = "s3:ObjectCreated:Put", **metadata: object) -> dict[str, object]:
+    names = {name: f"X-Amz-Meta-Waybill-{name.title()}" for name in ("user", "reason")}
+    written = {"content-type": "text/csv", **{names[name]: text for name, text in metadata.items()}}
+    return {**notification("a", source, versionId="v", userMetadata=written), "eventName": event}
 
 
 def read(message: object) -> list[Hint]:
@@ -49,6 +56,30 @@ def test_what_minio_writes_is_read() -> None:
         "Records": [notification("acme%2Forders%2F2026+11%2Bx+%C3%A9.csv", versionId="752a", sequencer="18E9")],
     }
     assert read(message) == [Hint("landing", "acme/orders/2026 11+x é.csv", "752a", "ana")]
+
+
+@pytest.mark.parametrize(
+    ("record", "sender"),
+    [
+        (told(), Sender()),
+        (told(user="ana", reason="a = 50% + b"), Sender("ana", "a = 50% + b")),
+        (told(user="=?utf-8?b?Wm/DqyDmloc=?="), Sender("Zoë 文")),
+        (told(event="s3:ObjectCreated:CompleteMultipartUpload", user="ana"), Sender("ana")),
+        (told(user=""), Sender()),
+        (told(user="ana", reason="für Zoë"), None),  # the object itself has an encoded word there
+        (told(user=["ana"]), None),
+        (told(event="s3:ObjectCreated:PutTagging", user="ana"), None),
+        (told("aws:s3", "ObjectCreated:Put"), None),
+        (told("ceph:s3", user="ana"), None),
+        ({**notification("a", userMetadata={}), "eventName": "s3:ObjectCreated:Put"}, Sender()),
+        ({**notification("a", userMetadata="x"), "eventName": "s3:ObjectCreated:Put"}, None),
+        ({**notification("a"), "eventName": "s3:ObjectCreated:Put"}, None),
+    ],
+)
+def test_the_sender_is_told_where_the_notification_holds_all_the_metadata(
+    record: dict[str, object], sender: Sender | None
+) -> None:
+    assert [hint.sender for hint in read({"Records": [record]})] == [sender]
 
 
 CORPUS_CASES: dict[str, list[tuple[str, str]] | None] = {

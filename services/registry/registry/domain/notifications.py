@@ -1,14 +1,25 @@
-"""Notifications of object stores, read leniently: each is a hint to look at a key, and nothing more."""
+"""Notifications of object stores, read leniently: each is a hint to look at a key, and at most tells who sent it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote_plus
 
 import orjson
 
+from registry.domain.arrivals import Sender
+from registry.domain.senders import read_sender
+
 ENCODING_SOURCES = ("minio:", "aws:")
 """Stores that are known to write keys form-encoded; the others write them as they are."""
+MAKING = (
+    "s3:ObjectCreated:Put",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+)
+"""MinIO's events of a new version, which hold all the metadata that the version was sent with."""
+METADATA = "x-amz-meta-"
 MAX_KEY_BYTES = 1024
 MAX_PRINCIPAL = 200
 
@@ -19,12 +30,13 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Hint:
-    """An object that a notification names, and who caused it."""
+    """An object that a notification names, and who caused it; `sender` where the metadata of that version is in it."""
 
     bucket: str
     key: str
     version_id: str | None = None
     principal: str | None = None
+    sender: Sender | None = None
 
 
 def read_notification(value: bytes | None) -> list[Hint]:
@@ -47,6 +59,11 @@ def versions_by_key(hints: Iterable[Hint]) -> list[tuple[str, set[str]]]:
     for hint in hints:
         named.setdefault(hint.key, set()).update([hint.version_id] if hint.version_id else [])
     return list(named.items())
+
+
+def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str], Sender]:
+    """The senders that are told of exactly these versions, by key and version id."""
+    return {(hint.key, hint.version_id): hint.sender for hint in hints if hint.version_id and hint.sender}
 
 
 def _is_test(message: Any) -> bool:
@@ -89,7 +106,20 @@ def _read_record(record: Any, is_encoded: bool = True) -> Hint | None:
     principal = identity.get("principalId") if isinstance(identity, dict) else None
     source = record.get("eventSource")
     is_known = isinstance(source, str) and source.startswith(ENCODING_SOURCES)
-    return _hint(record["s3"], principal, is_encoded=is_encoded and is_known)
+    hint = _hint(record["s3"], principal, is_encoded=is_encoded and is_known)
+    return hint and replace(hint, sender=_sender(record))
+
+
+def _sender(record: dict[str, Any]) -> Sender | None:
+    """Only MinIO tells the metadata; text beyond ASCII is left to the object, which spells it in another way."""
+    metadata = record["s3"]["object"].get("userMetadata")
+    is_told = record.get("eventSource") == "minio:s3" and record.get("eventName") in MAKING
+    if not is_told or not isinstance(metadata, dict):
+        return None
+    names = [name for name in metadata if name.lower().startswith(METADATA)]
+    ours = {name.lower().removeprefix(METADATA): metadata[name] for name in names}
+    is_plain = all(isinstance(text, str) and text.isascii() for text in ours.values())
+    return read_sender(ours) if is_plain else None
 
 
 def _hint(part: dict[str, Any], principal: Any, *, is_encoded: bool) -> Hint | None:
