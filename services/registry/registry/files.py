@@ -1,8 +1,9 @@
 """The bucket: what lies in it, who sent it, and the waybills beside it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from os.path import commonprefix
 from typing import Any, TypeVar
 
 import structlog
@@ -12,11 +13,13 @@ from botocore.exceptions import ClientError
 from chassis import NotNow
 
 from registry.domain.arrivals import ObjectVersion, Sender
-from registry.domain.listing import Page
+from registry.domain.listing import Page, by_folder
 from registry.domain.senders import read_sender
 
 IN_FLIGHT = 16
 NOTIFIED = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+SHOWN_PER_KEY = 10
+"""Entries for each key that is wanted up to which one listing of many keys is cheaper than one for each."""
 NO_VERSION = (400, 404, 405)
 """What a store answers of a version that cannot be, is not there, or is a delete marker."""
 
@@ -81,15 +84,41 @@ class Files:
             log.warning("the store refuses a key that was named to it", key=key, error=str(error))
         return found[::-1]
 
-    async def find_versions(self, key: str, named: Collection[str]) -> list[ObjectVersion]:
-        """Versions of this key, oldest first, with those that are named and there, but that no listing shows.
+    async def find_versions(self, named: Mapping[str, Collection[str]]) -> list[ObjectVersion]:
+        """Versions of these keys, oldest first for each, with those that are named and there but not listed.
 
         MinIO lists no key that lies below another one (`a/b` where `a` is an object too).
         """
-        listed = await self.list_versions(key)
-        hidden = set(named) - {version.version_id for version in listed}
-        heads = [(version_id, await self._head(key, version_id, NO_VERSION)) for version_id in sorted(hidden)]
-        return listed + [_headed_version(key, version_id, head) for version_id, head in heads if head]
+        listed = await self._list_all(named)
+        shown = {(version.key, version.version_id) for version in listed}
+        hidden = [(key, id) for key, ids in named.items() for id in sorted(ids) if (key, id) not in shown]
+        heads = await self.each(lambda name: self._head(*name, NO_VERSION), hidden)
+        return listed + [_headed_version(*name, head) for name, head in zip(hidden, heads, strict=True) if head]
+
+    async def _list_all(self, keys: Iterable[str]) -> list[ObjectVersion]:
+        groups = by_folder(keys)
+        together = await self.each(self._list_together, groups)
+        apart = [key for group, found in zip(groups, together, strict=True) if found is None for key in group]
+        found = [*filter(None, together), *await self.each(self.list_versions, apart)]
+        return [version for versions in found for version in versions]
+
+    async def _list_together(self, keys: Sequence[str]) -> list[ObjectVersion] | None:
+        """Versions of keys of one folder, by one request; None where each key has to be listed by itself."""
+        if len(keys) == 1:
+            return None
+        wanted = set(keys)
+        beginning = commonprefix(keys)  # noqa: RUF071 - listings go by characters, not by folders
+        try:
+            answer = await self.client.list_object_versions(
+                Bucket=self.bucket, Prefix=beginning, MaxKeys=SHOWN_PER_KEY * len(keys)
+            )
+        except ClientError as error:
+            if _status(error) != 400:
+                raise
+            return None
+        if answer.get("IsTruncated", True):
+            return None
+        return [_version(entry) for entry in reversed(answer.get("Versions", [])) if entry["Key"] in wanted]
 
     async def pages(self) -> AsyncIterator[Page]:
         """The whole listing in key order; a key's entries are never split between pages."""

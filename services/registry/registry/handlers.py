@@ -43,8 +43,7 @@ def _read(message: RawMessage) -> list[Hint]:
 
 async def _find_new(hints: Sequence[Hint], db: Pool, files: Files) -> list[Found]:
     with stage("registry", "list"):
-        listed = await files.each(lambda named: files.find_versions(*named), versions_by_key(hints))
-    versions = in_order(version for versions in listed for version in versions)
+        versions = in_order(await files.find_versions(versions_by_key(hints)))
     known = await rows.find_known(db, files.bucket, [(version.key, version.version_id) for version in versions])
     new = [version for version in versions if (version.key, version.version_id) not in known]
     principals = {hint.key: hint.principal for hint in hints}

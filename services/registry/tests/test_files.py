@@ -5,6 +5,7 @@ from email.header import Header
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from chassis import NotNow
@@ -46,7 +47,7 @@ async def test_a_key_below_another_one_is_found_by_its_version(files: Files) -> 
     """MinIO leaves it out of every listing, so only its notification can tell of it."""
     await put(files, "acme/orders/a")
     version_id = await put(files, "acme/orders/a/b")
-    (version,) = await files.find_versions("acme/orders/a/b", {version_id})
+    (version,) = await files.find_versions({"acme/orders/a/b": {version_id}})
     assert (version.version_id, version.size) == (version_id, 5)
 
 
@@ -54,7 +55,47 @@ async def test_versions_that_are_named_but_not_there_are_not_found(files: Files)
     known = await put(files, "acme/orders/a")
     marker = await files.client.delete_object(Bucket=files.bucket, Key="acme/orders/a")
     named = {known, marker["VersionId"], "00000000-0000-0000-0000-000000000000", "no version"}
-    assert [each.version_id for each in await files.find_versions("acme/orders/a", named)] == [known]
+    assert [each.version_id for each in await files.find_versions({"acme/orders/a": named})] == [known]
+
+
+@pytest.fixture
+def listings(files: Files, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The beginnings of keys that were listed."""
+    seen, list_object_versions = [], files.client.list_object_versions
+
+    async def count(**arguments: Any) -> Any:
+        seen.append(arguments["Prefix"])
+        return await list_object_versions(**arguments)
+
+    monkeypatch.setattr(files.client, "list_object_versions", count)
+    return seen
+
+
+async def test_keys_of_one_folder_are_listed_together_and_as_each_by_itself(files: Files, listings: list[str]) -> None:
+    names = ("a", "a.csv", "b", "b c+1 é%2B.csv", "文", "deleted", "below/a")
+    keys = [*(f"acme/orders/{name}" for name in names), "acme/other/a"]
+    for key in [*keys, "acme/orders/a", "acme/orders/a.csv", "acme/orders/a.csv", "acme/orders/unasked", "acme/o"]:
+        await put(files, key)
+    await files.client.delete_object(Bucket=files.bucket, Key="acme/orders/deleted")
+    keys.append("acme/orders/never there")
+    expected = {key: await files.list_versions(key) for key in keys}
+    assert [len(versions) for versions in expected.values()] == [2, 3, 1, 1, 1, 1, 1, 1, 0]
+    listings.clear()
+    found = await files.find_versions(dict.fromkeys(keys, ()))
+    assert {key: [version for version in found if version.key == key] for key in keys} == expected
+    assert len(found) == sum(map(len, expected.values()))
+    assert sorted(listings) == ["acme/orders/", "acme/orders/below/a", "acme/other/a"]
+
+
+async def test_keys_among_many_others_and_those_the_store_refuses_are_listed_one_by_one(
+    files: Files, listings: list[str]
+) -> None:
+    keys = ["acme/orders/a", "acme/orders/b", "a/../b", "a/../c"]
+    versions = [await put(files, "acme/orders/a") for _ in range(20)]
+    last = await put(files, "acme/orders/b")
+    found = await files.find_versions(dict.fromkeys(keys, ()))
+    assert [version.version_id for version in found] == [*versions, last]
+    assert listings == ["acme/orders/", "a/../", *keys]
 
 
 @pytest.mark.parametrize("key", ["a/../b", "acme/orders/not there", "x" * 1024, "//", "a\\b", "a/\x01"])

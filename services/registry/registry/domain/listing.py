@@ -40,6 +40,14 @@ class Change:
     listed: Presence | None
 
 
+def by_folder(keys: Iterable[str]) -> list[list[str]]:
+    """The keys, those of one folder together."""
+    folders: dict[str, list[str]] = {}
+    for key in keys:
+        folders.setdefault(key.rpartition("/")[0], []).append(key)
+    return list(folders.values())
+
+
 def unknown_versions(page: Page, known: Iterable[Known], before: datetime) -> list[ObjectVersion]:
     """Versions that the registry does not know though they were there before that time; none overtakes an older one."""
     names = {(each.key, each.version_id) for each in known}

@@ -53,12 +53,12 @@ def read_notification(value: bytes | None) -> list[Hint]:
     return hints
 
 
-def versions_by_key(hints: Iterable[Hint]) -> list[tuple[str, set[str]]]:
+def versions_by_key(hints: Iterable[Hint]) -> dict[str, set[str]]:
     """Each key that is named, once, with the versions that are named of it."""
     named: dict[str, set[str]] = {}
     for hint in hints:
         named.setdefault(hint.key, set()).update([hint.version_id] if hint.version_id else [])
-    return list(named.items())
+    return named
 
 
 def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str], Sender]:
