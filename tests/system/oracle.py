@@ -13,6 +13,10 @@ EMPTY_COUNTS = dict.fromkeys(
 )
 
 
+MAX_RECORD_BYTES = 15_000_000
+csv.field_size_limit(1 << 30)
+
+
 class Refused(ValueError):
     """A value that is not of its type, or a file that is not what was declared."""
 
@@ -97,7 +101,10 @@ class Oracle:
 
     def _read(self, content: bytes) -> tuple[list[dict[str, Any]], int]:
         text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
-        header, *lines = [line for line in csv.reader(text, strict=True) if line] or [[]]
+        try:
+            header, *lines = [line for line in csv.reader(text, strict=True) if line] or [[]]
+        except csv.Error as error:
+            raise Refused(content) from error
         if sorted(header) != sorted(self.columns):
             raise Refused(header)
         rows, rejected = [], 0
@@ -109,6 +116,8 @@ class Oracle:
         return rows, rejected
 
     def _typed(self, line: dict[str, str]) -> dict[str, Any]:
+        if sum(map(len, line.values())) > MAX_RECORD_BYTES:
+            raise Refused("too large for a document")
         row = {}
         for name, (kind, is_required) in self.columns.items():
             row[name] = value(line[name], kind)

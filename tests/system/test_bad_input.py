@@ -52,12 +52,10 @@ async def test_a_file_that_is_not_what_was_declared_fails_at_once_with_the_reaso
     (file,) = await orders.settle()
     assert (file["state"], file["code"], file["attempt"]) == ("FAILED", code, 1)
     assert file["reason"]
-    assert (
-        await running.rows(
-            "ingestor", "SELECT 1 FROM heads JOIN datasets USING (dataset_id) WHERE dataset = $1", orders.name
-        )
-        == []
-    )
+    heads = "SELECT 1 FROM heads JOIN datasets USING (dataset_id) WHERE dataset = $1"
+    assert await running.rows("ingestor", heads, orders.name) == []
+    await orders.deliver(GOOD)
+    await orders.check()
 
 
 @pytest.mark.parametrize("what", BAD_ROWS)
@@ -74,9 +72,12 @@ async def test_a_bad_row_is_a_reject_with_the_reason_and_the_others_are_loaded(
     (reject,) = json.loads(out)
     assert (code, reject["line"]) == (0, 4)
     assert told in " ".join([*reject["codes"], *reject["reasons"]])
+    await orders.check()
 
 
 async def test_keys_that_lead_nowhere_are_ignored_with_the_reason(running: Installation, neighbour: Dataset) -> None:
+    known = "SELECT dataset FROM datasets ORDER BY dataset"
+    before = {service: await running.rows(service, known) for service in ("ingestor", "loader")}
     keys = ["alone.csv", "acme/alone.csv", "Acme/orders/a.csv", "acme/orders_history/a.csv", "acme/_x/a.csv"]
     keys += ["acme/orders;drop table files/a.csv", 'acme/"orders"/a.csv', "acme/orders/.hidden", "a'b/orders/a.csv"]
     for key in keys:
@@ -88,7 +89,9 @@ async def test_keys_that_lead_nowhere_are_ignored_with_the_reason(running: Insta
         )
         return len(found) == len(keys) and all(file["reason"] for file in found)
 
-    await until(are_ignored, 30, "some keys were not ignored")
+    await until(are_ignored, 60, "some keys were not ignored")
+    for service in before:
+        assert await running.rows(service, known) == before[service]
 
 
 async def test_hostile_values_come_out_as_they_went_in(running: Installation, neighbour: Dataset) -> None:

@@ -1,7 +1,7 @@
 """A million bad rows, and a declaration that is no YAML: bounded, visible, and nobody else is held up."""
 
 import pytest
-from dataset import Dataset
+from dataset import COLUMNS, Dataset, rows
 from installation import Installation, until
 
 BAD_ROWS = 1_000_000
@@ -34,18 +34,21 @@ async def test_a_million_bad_rows_fail_one_file_in_bounded_memory_and_bounded_ta
     rejects = await reply["Body"].read()
     assert rejects.count(b"\n") == BAD_ROWS + 1
     assert rejects.endswith((b'x,some name,1.00"\n', b"x,some name,1.00\n"))
+    await orders.deliver(rows("1,one,1.00"))
+    await orders.check()
 
 
 async def test_a_declaration_that_is_no_yaml_is_named_with_its_line_and_the_others_are_taken(
     installation: Installation,
 ) -> None:
     (installation.datasets / "broken.yaml").write_text("organisation: acme\ntable: [orders\nkey: [id]\n")
-    installation.declare("acme/good", ["id"], {"id": "{type: integer}"})
+    good = Dataset(installation, "acme/good")
+    installation.declare(good.name, ["id"], COLUMNS)
     await installation.start()
     problems = await installation.rows("registry", "SELECT name, problems FROM declaration_files ORDER BY name")
     found = {row["name"]: row["problems"] for row in problems}
     assert found["acme-good.yaml"] == []
     assert found["broken.yaml"][0].startswith("broken.yaml:3:")
-    await installation.put("acme/good/a.csv", b"id\n1\n")
-    (file,) = await installation.settled("acme/good", 1)
+    (file,) = await good.deliver(rows("1,one,1.00"))
     assert file["state"] == "LOADED"
+    await good.check()
