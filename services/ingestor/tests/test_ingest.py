@@ -57,6 +57,18 @@ async def test_documents_are_what_the_design_says(ingestor: Ingestor) -> None:
     assert not {"changed", "previous_hash", "prev"} & documents[2].keys()
 
 
+async def test_what_an_update_was_before_is_read_many_documents_at_a_time(
+    ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_by_one(*_: object) -> None:
+        raise AssertionError("these documents are not in the layout that they were written in")
+
+    monkeypatch.setattr("records.bson_decode.decode_exactly", one_by_one)
+    await ingestor.deliver(FIRST)
+    await ingestor.deliver(csv("1,Eva,10.00"))
+    assert await ingestor.states() == [(1, "DONE"), (2, "DONE")]
+
+
 async def test_a_second_file_makes_versions_of_what_changed_only(ingestor: Ingestor) -> None:
     await ingestor.deliver(FIRST)
     await ingestor.deliver(csv("4,Dan,1.00", "2,Bob,20.50", "1,Ada,11.00", "3,,5"))

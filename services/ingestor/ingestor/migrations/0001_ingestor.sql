@@ -27,7 +27,7 @@ CREATE TABLE positions (
     arrival      bigint      NOT NULL,
     registration integer     NOT NULL,
     sha256       text        NOT NULL,
-    declaration  jsonb       NOT NULL,
+    declaration  json        NOT NULL, -- json keeps the order of the columns: documents are read in it, fast
     rule_version integer     NOT NULL,
     rows         jsonb       NOT NULL,
     finished_at  timestamptz NOT NULL DEFAULT now(),
