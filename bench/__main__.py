@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from waybill import samples
-from waybill.installation import running
+from waybill.installation import check, running
 
 from bench.measure import Meter
 from bench.target import COLUMNS, Target
@@ -92,7 +92,7 @@ async def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All chosen steps on one fresh installation."""
     results: dict[str, Any] = {}
     with running(folder, lambda line: print(line, flush=True)) as (stack, services):
-        async with Target.open(stack.environment()) as target:
+        async with Target.open(stack.environment(), lambda: check(stack, services)) as target:
             with Meter({**stack.servers, **{process.name: process for process in services}}) as meter:
                 for name in options.steps:
                     results[name] = await STEPS[name](target, meter, options)

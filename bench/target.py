@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,16 +36,22 @@ POLL_SECONDS = 0.005
 class Target:
     """Puts files and waits for their waybills."""
 
-    def __init__(self, environment: Mapping[str, str], s3: Any, db: "asyncpg.Connection[asyncpg.Record]") -> None:
-        self._environment, self._s3, self._db = environment, s3, db
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        s3: Any,
+        db: "asyncpg.Connection[asyncpg.Record]",
+        check: Callable[[], None],
+    ) -> None:
+        self._environment, self._s3, self._db, self._check = environment, s3, db, check
         os.environ.update(environment)
         self._settings = load(CliSettings)
         self._bucket = environment["WAYBILL_S3__BUCKET"]
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, environment: Mapping[str, str]) -> AsyncIterator["Target"]:
-        """Connected to the installation that this environment describes."""
+    async def open(cls, environment: Mapping[str, str], check: Callable[[], None]) -> AsyncIterator["Target"]:
+        """Connected to the installation of this environment; `check` raises where a part of it has ended."""
         db = await asyncpg.connect(environment["WAYBILL_POSTGRES__DSN"])
         await db.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads)
         client = get_session().create_client(
@@ -57,7 +63,7 @@ class Target:
             config=AioConfig(request_checksum_calculation="when_required", max_pool_connections=AT_ONCE),
         )
         async with client as s3:
-            yield cls(environment, s3, db)
+            yield cls(environment, s3, db, check)
         await db.close()
 
     async def declare(self, dataset: str, columns: Mapping[str, Any], key: Sequence[str] = ("order_id",)) -> None:
@@ -69,8 +75,8 @@ class Target:
         request = DeclarationRequested(organisation=organisation, table=table, declaration=declaration, user="bench")
         await publish(self._settings, request)
         query = "SELECT declaration_version FROM waybill_registry.datasets WHERE dataset = $1"
-        while not await self._db.fetchval(query, dataset):  # noqa: ASYNC110 - polls a table
-            await asyncio.sleep(0.02)
+        while not await self._db.fetchval(query, dataset):
+            await self._pause(0.02)
 
     async def put(self, dataset: str, name: str, content: bytes) -> str:
         """The version id of the new object."""
@@ -89,7 +95,7 @@ class Target:
                 if file["state"] != "LOADED":
                     raise RuntimeError(f"{dataset}/{name} is {file['state']}: {file['reason']}")
                 return file
-            await asyncio.sleep(POLL_SECONDS)
+            await self._pause(POLL_SECONDS)
 
     async def put_many(self, datasets: Sequence[str], contents: Sequence[bytes]) -> None:
         """Put all, spread over the datasets, and wait until every one is LOADED."""
@@ -101,8 +107,12 @@ class Target:
 
         versions = await asyncio.gather(*[one(number, content) for number, content in enumerate(contents)])
         query = "SELECT count(*) FROM waybill_registry.files WHERE version_id = ANY ($1) AND state = 'LOADED'"
-        while await self._db.fetchval(query, versions) < len(versions):  # noqa: ASYNC110 - polls a table
-            await asyncio.sleep(0.05)
+        while await self._db.fetchval(query, versions) < len(versions):
+            await self._pause(0.05)
+
+    async def _pause(self, seconds: float) -> None:
+        self._check()
+        await asyncio.sleep(seconds)
 
     async def bytes_per_version(self, organisation: str, table: str) -> dict[str, float]:
         """Bytes of each store, indexes included, over the number of versions."""

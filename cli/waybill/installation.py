@@ -43,7 +43,7 @@ def running(
         stack.write_environment(folder / FILE)
         services = make_services(stack, folder, say)
         try:
-            _start(services, folder, say)
+            _start(stack, services, folder, say)
             say(f"ready after {time.monotonic() - began:.1f} s; other clients find it by {folder / FILE}")
             yield stack, services
         finally:
@@ -80,13 +80,15 @@ def declarations() -> dict[str, str]:
     return {"WAYBILL_DATASETS": str(folder)} if folder.is_dir() else {}
 
 
-def _start(services: list[Process], folder: Path, say: Callable[[str], None]) -> None:
+def _start(stack: Stack, services: list[Process], folder: Path, say: Callable[[str], None]) -> None:
     for process in services:
         process.start()
     end = time.monotonic() + READY_SECONDS
     for process in services:
         _wait_until_ready(process, end)
         say(f"{process.name} is ready")
+    # Another installation may have taken a port meanwhile, and answered in the place of a service that has ended.
+    check(stack, services)
     known = {each.name: {"pid": each.pid, "port": _port(each), "log": str(each.log)} for each in services}
     aside = folder / f".{SERVICES_FILE}"
     aside.write_text(json.dumps(known))

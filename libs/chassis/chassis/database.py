@@ -22,13 +22,15 @@ else:
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 600.0
+TRANSACTION_SECONDS = 600.0
+"""A process that is frozen inside a statement keeps its locks no longer, from PostgreSQL 17 on."""
 
 
 @asynccontextmanager
 async def open_pool(dsn: str, schema: str, *, size: int = 10) -> AsyncIterator[Pool]:
     """A pool whose connections see the schema's tables by their bare names; it connects at first use."""
     pool = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=size, init=_set_codecs, reset=_keep_session, **_connection_settings(schema)
+        dsn, min_size=0, max_size=size, init=_set_up, reset=_keep_session, **_connection_settings(schema)
     )
     try:
         yield pool
@@ -42,7 +44,7 @@ async def open_pool(dsn: str, schema: str, *, size: int = 10) -> AsyncIterator[P
 async def connect(dsn: str, schema: str) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection apart from the pool, for what must keep its session (locks, LISTEN)."""
     connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn, **_connection_settings(schema))
-    await _set_codecs(connection)
+    await _set_up(connection)
     return connection
 
 
@@ -66,6 +68,14 @@ def _connection_settings(schema: str) -> dict[str, Any]:
 
 async def _keep_session(_: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Nothing outlives a transaction here but temporary tables: the four statements of a full reset are saved."""
+
+
+async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await _set_codecs(connection)
+    await connection.execute(
+        "SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'transaction_timeout'",
+        f"{TRANSACTION_SECONDS:.0f}s",
+    )
 
 
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

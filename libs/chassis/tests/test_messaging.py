@@ -1,14 +1,17 @@
 """once and emit on a real PostgreSQL."""
 
 import asyncio
+import time
 from uuid import uuid4
 
+import asyncpg
 import pytest
-from chassis.database import Pool
+from chassis.database import Pool, open_pool
 from chassis.errors import AlreadyHandled
 from chassis.messaging import Context, current, emit, once
 from chassis.names import Names
 from chassis.relay import publish_pending
+from stack.namespaces import Namespace
 from waybill_contracts import FileGone
 from waybill_contracts.codec import decode
 
@@ -106,6 +109,8 @@ async def test_numbers_of_one_key_follow_its_commits(db: Pool) -> None:
             await emit(tx, gone())
             first_emitted.set()
             await asyncio.sleep(0.3)
+            async with db.acquire() as other, other.transaction():
+                await emit(other, gone("other"))
             order.append("slow")
 
     async def fast() -> None:
@@ -116,6 +121,26 @@ async def test_numbers_of_one_key_follow_its_commits(db: Pool) -> None:
 
     await asyncio.gather(slow(), fast())
     assert order == ["slow", "fast"]
+    # The one that waited took its number only when it had the lock.
+    numbered = [row["aggregateid"] for row in await db.fetch("SELECT aggregateid FROM outbox ORDER BY seq")]
+    assert numbered == ["acme/orders", "acme/other", "acme/orders"]
+
+
+async def test_a_transaction_of_a_frozen_process_is_ended_by_the_server(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.database.TRANSACTION_SECONDS", 1)
+    async with open_pool(namespace.environment["WAYBILL_POSTGRES__DSN"], "public") as pool:
+
+        async def freeze() -> None:
+            async with pool.acquire() as tx, tx.transaction():
+                time.sleep(2)  # noqa: ASYNC251 - the whole process does nothing, as when it is frozen
+                await tx.execute("SELECT 1")
+
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await freeze()
+        async with pool.acquire() as tx, tx.transaction():
+            await tx.execute("SELECT 1")
 
 
 async def test_the_relay_marks_per_key_what_precedes_a_failure_and_sends_the_rest_again(db: Pool) -> None:
