@@ -66,6 +66,11 @@ class Load:
     appended: frozenset[int]
 
     @property
+    def only_batch(self) -> Batch | None:
+        """The file's one batch, where it has just one, which is not in the log yet."""
+        return self.fact.batches[0] if len(self.fact.batches) == 1 and not self.appended else None
+
+    @property
     def open_batches(self) -> list[Batch]:
         return [batch for batch in self.fact.batches if batch.number not in self.appended]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from itertools import islice
 
 from chassis import Job, Names, Pool, Tx, emit
@@ -15,10 +16,12 @@ from waybill_contracts.loads import LoadCounts
 from loader import domain
 from loader.documents import Documents
 from loader.domain import Load, LogDiffers, Mismatch, Place, Tally
-from loader.store import current, facts, ledger, log, tables
+from loader.store import current, ledger, log, tables
 
 SERVICE = "loader"
 BATCHES_AHEAD = 2
+SMALL_BYTES = 1 << 18
+"""So few are checked in less time than the event loop may be kept, and than the way to a thread and back is worth."""
 
 
 async def load_next_file(job: Job, *, warehouse: Pool, documents: Documents, names: Names) -> None:
@@ -27,8 +30,7 @@ async def load_next_file(job: Job, *, warehouse: Pool, documents: Documents, nam
         with LOAD_SECONDS.time():
             load = await prepare(job, warehouse=warehouse, names=names)
             if load is not None:
-                await append_batches(job, load, warehouse=warehouse, documents=documents)
-                await apply_file(job, load, warehouse=warehouse)
+                await load_file(job, load, warehouse=warehouse, documents=documents)
     except Mismatch as mismatch:
         async with job.step(warehouse) as tx:
             await job.end(tx, "FAILED", str(mismatch))
@@ -36,9 +38,14 @@ async def load_next_file(job: Job, *, warehouse: Pool, documents: Documents, nam
 
 async def prepare(job: Job, *, warehouse: Pool, names: Names) -> Load | None:
     """Tables that can hold the file; None where its position is applied already."""
-    fact = await facts.read_fact(warehouse, job.lane, job.seq)
+    # No lock is needed for this look: only the attempt that runs writes what is seen here, and one that
+    # does not run any more is refused by its next step.
+    fact, dataset, appended = await ledger.read_position(warehouse, job.lane, job.seq)
+    place = place_of(fact, names)
     with domain.named(fact):
-        return await open_load(job, fact, place_of(fact, names), warehouse=warehouse)
+        if dataset.applied == fact.position - 1 and domain.merge_columns(dataset.columns, fact) == dataset.columns:
+            return Load(fact, place, dataset.columns, appended)
+        return await open_load(job, fact, place, warehouse=warehouse)
 
 
 async def open_load(job: Job, fact: RecordsIngested, place: Place, *, warehouse: Pool) -> Load | None:
@@ -66,12 +73,27 @@ def place_of(fact: RecordsIngested, names: Names) -> Place:
     )
 
 
+async def load_file(job: Job, load: Load, *, warehouse: Pool, documents: Documents) -> None:
+    """Append what is not in the log, then apply; a file of one batch in one transaction."""
+    only = None
+    if load.only_batch:
+        only = load.only_batch, await read_batch(load, load.only_batch, documents)
+    else:
+        await append_batches(job, load, warehouse=warehouse, documents=documents)
+    try:
+        await apply_file(job, load, only, warehouse=warehouse)
+    except LogDiffers:
+        await forget_file(job, load, warehouse=warehouse)
+        raise
+
+
 async def append_batches(job: Job, load: Load, *, warehouse: Pool, documents: Documents) -> None:
     """Append the batches that are not in the log, each in a transaction of its own."""
     async with aclosing(read_ahead(load, documents)) as payloads:
         async for batch, payload in payloads:
             with stage(SERVICE, "append"):
-                await append_batch(job, load, batch, payload, warehouse=warehouse)
+                async with job.step(warehouse) as tx:
+                    await append_batch(tx, load, batch, payload)
 
 
 async def read_ahead(load: Load, documents: Documents) -> AsyncGenerator[tuple[Batch, log.Payload], None]:
@@ -96,11 +118,13 @@ async def read_batch(load: Load, batch: Batch, documents: Documents) -> log.Payl
     with stage(SERVICE, "read"):
         raw = await documents.read_batch(fact.organisation, fact.table, fact.attempt, batch.number)
     with stage(SERVICE, "check"):
+        if len(raw) <= SMALL_BYTES:
+            return proven_payload(raw, batch, fact)
         return await asyncio.to_thread(proven_payload, raw, batch, fact)
 
 
 def proven_payload(raw: bytes, batch: Batch, fact: RecordsIngested) -> log.Payload:
-    """Decode and check; runs in a thread, so that the event loop stays free."""
+    """Decode and check."""
     with domain.named(fact, batch):
         try:
             versions = decode_batch(raw, domain.types_of(fact))
@@ -110,50 +134,62 @@ def proven_payload(raw: bytes, batch: Batch, fact: RecordsIngested) -> log.Paylo
     return log.encode(versions, domain.types_of(fact), fact.attempt)
 
 
-async def append_batch(job: Job, load: Load, batch: Batch, payload: log.Payload, *, warehouse: Pool) -> None:
+async def append_batch(tx: Tx, load: Load, batch: Batch, payload: log.Payload) -> None:
     """Append one batch to the dataset's log, whole or not at all."""
     with domain.named(load.fact, batch):
+        await tables.check_columns(tx, load.place, load.columns)
+        if await ledger.claim_batch(tx, load.fact, batch):
+            await log.append(tx, load.place, payload)
+
+
+async def apply_file(job: Job, load: Load, only: tuple[Batch, log.Payload] | None, *, warehouse: Pool) -> None:
+    """Make the file the current state, all at once; its only batch is appended with it."""
+    with stage(SERVICE, "apply"):
         async with job.step(warehouse) as tx:
-            if await ledger.claim_batch(tx, load.fact, batch):
-                await tables.check_columns(tx, load.place, load.columns)
-                await log.append(tx, load.place, payload)
-
-
-async def apply_file(job: Job, load: Load, *, warehouse: Pool) -> None:
-    """Make the file the current state, all at once; a log that is not what the fact says is forgotten instead."""
-    with stage(SERVICE, "apply"), domain.named(load.fact):
-        try:
-            async with job.step(warehouse) as tx:
+            if only:
+                await append_batch(tx, load, *only)
+            with domain.named(load.fact):
+                if not only:
+                    await tables.check_columns(tx, load.place, load.columns)
+                    domain.check_appended(load.fact, await ledger.read_appended(tx, load.fact))
                 await apply_log(tx, load, warehouse=warehouse)
-                await job.end(tx, "DONE")
-        except LogDiffers:
-            async with job.step(warehouse) as tx:
-                await ledger.forget_batches(tx, load.fact)
-                await log.forget(tx, load.place, load.fact.position)
-            raise
+            await job.end(tx, "DONE")
+
+
+async def forget_file(job: Job, load: Load, *, warehouse: Pool) -> None:
+    """Take a log that is not what the fact says back, to be appended again."""
+    async with job.step(warehouse) as tx:
+        await ledger.forget_batches(tx, load.fact)
+        await log.forget(tx, load.place, load.fact.position)
 
 
 async def apply_log(tx: Tx, load: Load, *, warehouse: Pool) -> None:
     """Write the current rows and announce the file; whatever is not what the fact says rolls all back."""
     fact = load.fact
-    await tables.check_columns(tx, load.place, load.columns)
-    domain.check_appended(fact, await ledger.read_appended(tx, fact))
-    # The sums are worked out beside the apply, on a connection of their own; both must agree before the commit.
-    tally, done = await asyncio.gather(
-        log.tally(warehouse, load.place, fact.position),
-        current.apply_position(tx, load.place, fact.position, load.columns, domain.stated_changes(fact)),
-        return_exceptions=True,
-    )
-    if isinstance(tally, BaseException):
-        raise tally
-    domain.check_sums(fact, tally)
-    if isinstance(done, BaseException):
-        raise done
+    tally, done = await tally_and_apply(tx, load, warehouse=warehouse)
     domain.check_counts(fact, "the log holds", tally.counts)
     domain.check_counts(fact, "the current table took", done)
     if not await ledger.set_applied(tx, fact):
         raise Mismatch("the position before it is not the applied one")
     await emit(tx, loaded(fact, tally))
+
+
+async def tally_and_apply(tx: Tx, load: Load, *, warehouse: Pool) -> tuple[Tally, dict[str, int]]:
+    """What the log holds, proven to be what the fact says, and how many rows each change has changed."""
+    fact = load.fact
+    apply = partial(current.apply_position, tx, load.place, fact.position, load.columns, domain.stated_changes(fact))
+    if len(fact.batches) <= 1:
+        tally = await log.tally(tx, load.place, fact.position)
+        domain.check_sums(fact, tally)
+        return tally, await apply()
+    # Large sums are worked out beside the apply, on a connection of their own; both must agree before the commit.
+    sums, done = await asyncio.gather(log.tally(warehouse, load.place, fact.position), apply(), return_exceptions=True)
+    if isinstance(sums, BaseException):
+        raise sums
+    domain.check_sums(fact, sums)
+    if isinstance(done, BaseException):
+        raise done
+    return sums, done
 
 
 def loaded(fact: RecordsIngested, tally: Tally) -> FileLoaded:

@@ -7,7 +7,7 @@ import pytest
 from chassis import Job
 
 STEPS = 9
-"""Of the two files below: prepare, a step for each batch, apply."""
+"""Of the files below: new tables, a step for each batch, apply; batches and apply; one step for all."""
 
 
 class Crash(BaseException):
@@ -36,9 +36,10 @@ class DyingSteps:
 
 
 async def deliver(sender):
-    """Two files, three batches and two."""
+    """Three files, of three batches, two and one."""
     await sender.send(*[sender.row(n) for n in range(1, 6)])
     await sender.send(sender.row(2, amount=Decimal("1.00")), sender.row(6), deletes=("4",))
+    await sender.send(sender.row(2, amount=Decimal("2.00")), sender.row(7))
 
 
 async def work_through_crashes(warehouse):
@@ -74,7 +75,7 @@ async def undisturbed(warehouse, sender):
     await deliver(sender)
     await warehouse.work()
     state = await end_state(warehouse, sender.organisation)
-    assert [len(state["current"]), len(state["log"])] == [5, 8]
+    assert [len(state["current"]), len(state["log"])] == [6, 10]
     return state
 
 

@@ -169,6 +169,30 @@ async def test_log_that_lost_rows_before_the_apply_is_appended_again(warehouse, 
     assert len(await warehouse.all(f"SELECT * FROM {warehouse.current()}")) == 5
 
 
+async def test_rows_of_a_position_in_the_log_that_are_not_the_files_are_forgotten(warehouse, sender):
+    await sender.send(sender.row(1))
+    await warehouse.work()
+    await warehouse.db.execute(
+        f"INSERT INTO {warehouse.log()} (_key, _version, _change, _position, _attempt) VALUES ('9', 1, 'insert', 2, 4)"
+    )
+    await sender.send(sender.row(2))
+    assert await warehouse.work() == 2
+    assert await warehouse.jobs() == [(1, "DONE", None), (2, "DONE", None)]
+    keys = await warehouse.all(f"SELECT _key FROM {warehouse.log()} WHERE _position = 2")
+    assert [row["_key"] for row in keys] == ["2"]
+
+
+async def test_a_file_of_one_batch_that_is_not_applied_is_not_in_the_log_either(warehouse, sender):
+    await sender.send(sender.row(1))
+    await warehouse.work()
+    fact = await sender.write(sender.row(2))
+    await sender.announce(fact.model_copy(update={"rows": fact.rows.model_copy(update={"inserted": 0, "updated": 1})}))
+    await warehouse.work()
+    assert [state for _, state, _ in await warehouse.jobs()] == ["DONE", "FAILED"]
+    assert await warehouse.db.fetchval(f"SELECT max(_position) FROM {warehouse.log()}") == 1
+    assert await warehouse.db.fetchval("SELECT max(position) FROM batches") == 1
+
+
 async def test_counts_that_are_not_the_waybills_load_nothing(warehouse, sender):
     fact = await sender.write(sender.row(1), sender.row(2), sender.row(3))
     await sender.announce(fact.model_copy(update={"rows": fact.rows.model_copy(update={"inserted": 2, "updated": 1})}))

@@ -78,11 +78,11 @@ async def test_history_tells_what_file_each_version_came_from(warehouse, sender)
 async def test_history_ends_at_the_applied_position(warehouse, sender):
     await sender.send(sender.row(1))
     await warehouse.work()
-    fact = await sender.write(sender.row(1, customer="new"), sender.row(2))
-    damaged = fact.model_copy(update={"rows": fact.rows.model_copy(update={"updated": 0, "inserted": 2})})
+    fact = await sender.write(sender.row(1, customer="new"), sender.row(2), sender.row(3))
+    damaged = fact.model_copy(update={"rows": fact.rows.model_copy(update={"updated": 0, "inserted": 3})})
     await sender.announce(damaged)
     await warehouse.work()
-    assert await warehouse.db.fetchval(f"SELECT count(*) FROM {warehouse.log()}") == 3
+    assert await warehouse.db.fetchval(f"SELECT count(*) FROM {warehouse.log()}") == 4
     assert await warehouse.db.fetchval(f"SELECT count(*) FROM {warehouse.history()}") == 1
 
 

@@ -133,9 +133,9 @@ async def check_columns(tx: Tx, place: Place, columns: dict[str, str]) -> None:
     # Held to the end of the transaction, so that no type changes between this look and the write.
     await tx.execute(sql("LOCK TABLE {log}, {current} IN ROW EXCLUSIVE MODE", log=place.log, current=place.current))
     business = {name: _catalogue_name(declared) for name, declared in columns.items()}
+    found = await _read_columns(tx, place)
     for table, system in ((place.log, LOG_COLUMNS), (place.current, CURRENT_COLUMNS)):
-        faults = _differences(await _read_columns(tx, table), business | system)
-        if faults:
+        if faults := _differences(found[table], business | system):
             raise Mismatch(f"table {'.'.join(table)} is not as it was made: {'; '.join(faults)}")
 
 
@@ -152,12 +152,18 @@ def _differences(found: dict[str, str], made: dict[str, str]) -> Iterable[str]:
     ]
 
 
-async def _read_columns(tx: Tx, table: tuple[str, str]) -> dict[str, str]:
+async def _read_columns(tx: Tx, place: Place) -> dict[tuple[str, str], dict[str, str]]:
+    """The columns that log and current table have, with their types."""
     rows = await tx.fetch(
         """
-        SELECT attname, format_type(atttypid, atttypmod) AS type FROM pg_attribute
-        WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped
+        SELECT attrelid = $1::text::regclass AS is_log, attname, format_type(atttypid, atttypmod) AS type
+        FROM pg_attribute
+        WHERE attrelid IN ($1::text::regclass, $2::text::regclass) AND attnum > 0 AND NOT attisdropped
         """,
-        identifier(*table).text,
+        identifier(*place.log).text,
+        identifier(*place.current).text,
     )
-    return {row["attname"]: row["type"] for row in rows}
+    found: dict[tuple[str, str], dict[str, str]] = {place.log: {}, place.current: {}}
+    for row in rows:
+        found[place.log if row["is_log"] else place.current][row["attname"]] = row["type"]
+    return found
