@@ -134,26 +134,30 @@ def proven_payload(raw: bytes, batch: Batch, fact: RecordsIngested) -> log.Paylo
     return log.encode(versions, domain.types_of(fact), fact.attempt)
 
 
-async def append_batch(tx: Tx, load: Load, batch: Batch, payload: log.Payload) -> None:
-    """Append one batch to the dataset's log, whole or not at all."""
+async def append_batch(tx: Tx, load: Load, batch: Batch, payload: log.Payload) -> bool:
+    """Append one batch to the dataset's log, whole or not at all; whether the current table has its key."""
     with domain.named(load.fact, batch):
-        await tables.check_columns(tx, load.place, load.columns)
+        has_key = await tables.check_columns(tx, load.place, load.columns)
         if await ledger.claim_batch(tx, load.fact, batch):
             await log.append(tx, load.place, payload)
+        return has_key
 
 
 async def apply_file(job: Job, load: Load, only: tuple[Batch, log.Payload] | None, *, warehouse: Pool) -> None:
     """Make the file the current state, all at once; its only batch is appended with it."""
     with stage(SERVICE, "apply"):
         async with job.step(warehouse) as tx:
-            if only:
-                await append_batch(tx, load, *only)
+            has_key = await (append_batch(tx, load, *only) if only else check_appended(tx, load))
             with domain.named(load.fact):
-                if not only:
-                    await tables.check_columns(tx, load.place, load.columns)
-                    domain.check_appended(load.fact, await ledger.read_appended(tx, load.fact))
-                await apply_log(tx, load, warehouse=warehouse)
+                await apply_log(tx, load, has_key=has_key, warehouse=warehouse)
             await job.end(tx, "DONE")
+
+
+async def check_appended(tx: Tx, load: Load) -> bool:
+    """Every batch was appended, to tables that are as they were made; whether the current one has its key."""
+    with domain.named(load.fact):
+        domain.check_appended(load.fact, await ledger.read_appended(tx, load.fact))
+        return await tables.check_columns(tx, load.place, load.columns)
 
 
 async def forget_file(job: Job, load: Load, *, warehouse: Pool) -> None:
@@ -163,10 +167,10 @@ async def forget_file(job: Job, load: Load, *, warehouse: Pool) -> None:
         await log.forget(tx, load.place, load.fact.position)
 
 
-async def apply_log(tx: Tx, load: Load, *, warehouse: Pool) -> None:
+async def apply_log(tx: Tx, load: Load, *, has_key: bool, warehouse: Pool) -> None:
     """Write the current rows and announce the file; whatever is not what the fact says rolls all back."""
     fact = load.fact
-    tally, done = await tally_and_apply(tx, load, warehouse=warehouse)
+    tally, done = await tally_and_apply(tx, load, has_key=has_key, warehouse=warehouse)
     domain.check_counts(fact, "the log holds", tally.counts)
     domain.check_counts(fact, "the current table took", done)
     if not await ledger.set_applied(tx, fact):
@@ -174,10 +178,10 @@ async def apply_log(tx: Tx, load: Load, *, warehouse: Pool) -> None:
     await emit(tx, loaded(fact, tally))
 
 
-async def tally_and_apply(tx: Tx, load: Load, *, warehouse: Pool) -> tuple[Tally, dict[str, int]]:
+async def tally_and_apply(tx: Tx, load: Load, *, has_key: bool, warehouse: Pool) -> tuple[Tally, dict[str, int]]:
     """What the log holds, proven to be what the fact says, and how many rows each change has changed."""
     fact = load.fact
-    apply = partial(current.apply_position, tx, load.place, fact.position, load.columns, domain.stated_changes(fact))
+    apply = partial(current.apply_position, tx, load, domain.stated_changes(fact), has_key=has_key)
     if len(fact.batches) <= 1:
         tally = await log.tally(tx, load.place, fact.position)
         domain.check_sums(fact, tally)

@@ -1,5 +1,6 @@
 """A hash that was copied is no evidence: what was altered between ingest and load is never loaded."""
 
+import asyncio
 from datetime import date
 from functools import partial
 
@@ -155,14 +156,14 @@ async def test_no_column_can_be_altered_between_the_look_at_it_and_the_commit(wa
 
     refused = []
 
-    async def alter_first(work, *arguments):
+    async def alter_first(work, *arguments, **more):
         async with warehouse.db.acquire() as other, other.transaction():
             await other.execute("SET LOCAL lock_timeout = 50")
             try:
                 await other.execute(f"ALTER TABLE {getattr(warehouse, table)()} ALTER weight TYPE text")
             except asyncpg.LockNotAvailableError:
                 refused.append(work.__name__)
-        return await work(*arguments)
+        return await work(*arguments, **more)
 
     await sender.send()
     await warehouse.work()
@@ -173,6 +174,35 @@ async def test_no_column_can_be_altered_between_the_look_at_it_and_the_commit(wa
     await warehouse.work()
     assert refused == ["append", "tally", "apply_position"]
     assert (await warehouse.jobs())[1] == (2, "DONE", None)
+
+
+@pytest.mark.parametrize("table", ["log", "current"])
+async def test_an_alteration_that_is_under_way_is_waited_for_and_noticed(warehouse, sender, table):
+    await sender.send(sender.row(0))
+    await warehouse.work()
+    await warehouse.db.execute(f"DROP VIEW {warehouse.history()}")
+    await sender.send(sender.row(1))
+    async with warehouse.db.acquire() as other:
+        async with other.transaction():
+            await other.execute(f"ALTER TABLE {getattr(warehouse, table)()} ALTER amount TYPE numeric(13,2)")
+            work = asyncio.create_task(warehouse.work())
+            while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                assert not work.done()
+        await work
+    [_, (_, state, reason)] = await warehouse.jobs()
+    assert state == "FAILED"
+    assert reason.endswith("column amount is numeric(13,2), not numeric(12,2)")
+
+
+async def test_a_key_that_somebody_dropped_is_made_again(warehouse, sender):
+    await sender.send(sender.row(1))
+    await warehouse.work()
+    await warehouse.db.execute(f"ALTER TABLE {warehouse.current()} DROP CONSTRAINT orders_pkey")
+    await sender.send(sender.row(2))
+    await warehouse.work()
+    assert (await warehouse.jobs())[1] == (2, "DONE", None)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await warehouse.db.execute(f"INSERT INTO {warehouse.current()} SELECT * FROM {warehouse.current()}")
 
 
 async def test_what_the_log_did_not_take_as_it_was_sent_fails(warehouse, sender):

@@ -4,32 +4,21 @@ import asyncpg
 from chassis import Tx
 from chassis.sql import Fragment, columns, fragment, identifier, join, sql
 
-from loader.domain import Mismatch, Place
+from loader.domain import Load, Mismatch, Place
 
 
-async def apply_position(
-    tx: Tx, place: Place, position: int, business: dict[str, str], changes: frozenset[str]
-) -> dict[str, int]:
+async def apply_position(tx: Tx, load: Load, changes: frozenset[str], *, has_key: bool) -> dict[str, int]:
     """Make the table what the log says as of this position; how many rows each kind of change has changed."""
-    if not await _has_key(tx, place):
-        done = {"insert": await _insert(tx, place, position, business)}
+    place, position, business = load.place, load.fact.position, load.columns
+    done = {}
+    if not has_key:
+        done["insert"] = await _insert(tx, place, position, business)
         await _add_key(tx, place)
         changes -= {"insert"}
-    else:
-        done = {}
     steps = {"delete": _delete, "update": _update, "insert": _insert}
     for change in (change for change in steps if change in changes):
         done[change] = await steps[change](tx, place, position, business)
     return done
-
-
-async def _has_key(tx: Tx, place: Place) -> bool:
-    return bool(
-        await tx.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = $1::text::regclass AND contype = 'p')",
-            identifier(*place.current).text,
-        )
-    )
 
 
 async def _add_key(tx: Tx, place: Place) -> None:

@@ -128,15 +128,18 @@ async def _alter_tables(tx: Tx, place: Place, made: dict[str, str], wanted: dict
         await tx.execute(sql("ALTER TABLE {table} {actions}", table=table, actions=actions))
 
 
-async def check_columns(tx: Tx, place: Place, columns: dict[str, str]) -> None:
-    """The catalogue says of both tables what this service made; somebody else's changes raise Mismatch."""
-    # Held to the end of the transaction, so that no type changes between this look and the write.
-    await tx.execute(sql("LOCK TABLE {log}, {current} IN ROW EXCLUSIVE MODE", log=place.log, current=place.current))
+async def check_columns(tx: Tx, place: Place, columns: dict[str, str]) -> bool:
+    """The catalogue says of both tables what this service made, and will until the transaction ends.
+
+    Somebody else's changes raise Mismatch. Whether the current table has its key.
+    """
     business = {name: _catalogue_name(declared) for name, declared in columns.items()}
-    found = await _read_columns(tx, place)
+    rows = await _read_catalogue(tx, place)
     for table, system in ((place.log, LOG_COLUMNS), (place.current, CURRENT_COLUMNS)):
-        if faults := _differences(found[table], business | system):
+        found = {row["attname"]: row["type"] for row in rows if row["is_log"] == (table == place.log)}
+        if faults := _differences(found, business | system):
             raise Mismatch(f"table {'.'.join(table)} is not as it was made: {'; '.join(faults)}")
+    return any(row["has_key"] for row in rows if not row["is_log"])
 
 
 def _catalogue_name(declared: str) -> str:
@@ -152,18 +155,22 @@ def _differences(found: dict[str, str], made: dict[str, str]) -> Iterable[str]:
     ]
 
 
-async def _read_columns(tx: Tx, place: Place) -> dict[tuple[str, str], dict[str, str]]:
-    """The columns that log and current table have, with their types."""
-    rows = await tx.fetch(
-        """
-        SELECT attrelid = $1::text::regclass AS is_log, attname, format_type(atttypid, atttypmod) AS type
-        FROM pg_attribute
-        WHERE attrelid IN ($1::text::regclass, $2::text::regclass) AND attnum > 0 AND NOT attisdropped
-        """,
+async def _read_catalogue(tx: Tx, place: Place) -> list[asyncpg.Record]:
+    """The columns that log and current table have, with their types, and whether the table has a primary key."""
+    # Being named, both tables are locked to the end of the transaction, and before this look is taken, so that
+    # no type changes between it and the write.
+    return await tx.fetch(
+        sql(
+            """
+            SELECT t.is_log, a.attname, format_type(a.atttypid, a.atttypmod) AS type,
+                EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = t.oid AND c.contype = 'p') AS has_key
+            FROM (VALUES (true, $1::text::regclass), (false, $2::text::regclass)) AS t (is_log, oid)
+            JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+            WHERE NOT EXISTS (SELECT FROM {log}, {current} WHERE false)
+            """,
+            log=place.log,
+            current=place.current,
+        ),
         identifier(*place.log).text,
         identifier(*place.current).text,
     )
-    found: dict[tuple[str, str], dict[str, str]] = {place.log: {}, place.current: {}}
-    for row in rows:
-        found[place.log if row["is_log"] else place.current][row["attname"]] = row["type"]
-    return found
