@@ -108,7 +108,7 @@ class Target:
         versions = await asyncio.gather(*[one(number, content) for number, content in enumerate(contents)])
         query = "SELECT count(*) FROM waybill_registry.files WHERE version_id = ANY ($1) AND state = 'LOADED'"
         while await self._db.fetchval(query, versions) < len(versions):
-            await self._pause(0.05)
+            await self._pause(0.25)
 
     async def _pause(self, seconds: float) -> None:
         self._check()

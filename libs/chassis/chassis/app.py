@@ -1,6 +1,7 @@
 """Runs a service: health first, then what it waits for, then its work; and the way back in at most 10 seconds."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -30,12 +31,16 @@ MIN_WAIT_SECONDS = 0.2
 MAX_WAIT_SECONDS = 3.0
 JOBS_STOP_SECONDS = 3.5
 EXIT_SECONDS = 9.0
+GARBAGE_OBJECTS = 20_000
 
 __all__ = ["Service", "run", "start"]
 
 
 def start(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a service's main to its end, on an event loop that takes a sixth less CPU than asyncio's own."""
+    # What was imported stays, so it need not be looked through for garbage again and again.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
     uvloop.run(main())
 
 

@@ -2,8 +2,28 @@
 
 from chassis.database import Pool, Tx
 from chassis.jobs import TIMER_LANE, Job, JobKind, wake
+from chassis.sql import fragment, sql
 
 MAX_REASON = 2000
+
+# Fair between owners, then between their lanes: the one served longest ago.
+_CANDIDATE = fragment(
+    """
+    SELECT l.lane FROM lanes l
+    CROSS JOIN LATERAL (
+        SELECT j.state, j.due, j.lease, j.deadline FROM jobs j
+        WHERE j.kind = l.kind AND j.lane = l.lane AND j.state NOT IN ('DONE', 'SKIPPED', 'REFUSED')
+          AND j.state <> ALL ($2::text[]) AND (NOT $3 OR j.seq <= l.contiguous)
+        ORDER BY j.state <> 'RUNNING', j.seq LIMIT 1
+    ) j
+    WHERE l.kind = $1
+      AND (j.state = 'QUEUED' AND j.due <= now() OR j.state = 'RUNNING' AND least(j.lease, j.deadline) < now())
+    ORDER BY (SELECT max(o.turn) FROM lanes o WHERE o.kind = l.kind AND o.owner = l.owner), l.turn, l.lane
+    LIMIT 1
+    """
+)
+_NEXT_LANE = sql("{candidate}", candidate=_CANDIDATE)
+_LOCK_NEXT_LANE = sql("{candidate} FOR UPDATE OF l SKIP LOCKED", candidate=_CANDIDATE)
 
 
 async def claim(db: Pool, kind: JobKind, lease_seconds: float) -> Job | None:
@@ -11,8 +31,11 @@ async def claim(db: Pool, kind: JobKind, lease_seconds: float) -> Job | None:
 
     Tries used up make the job FAILED here, by the clock, with what `exhausted` announces.
     """
+    # Most looks find nothing, and then no transaction is worth its round trips.
+    if await db.fetchval(_NEXT_LANE, kind.name, list(kind.passing), kind.dense) is None:
+        return None
     async with db.acquire() as tx, tx.transaction():
-        lane = await _lock_next_lane(tx, kind)
+        lane = await tx.fetchval(_LOCK_NEXT_LANE, kind.name, list(kind.passing), kind.dense)
         if lane is None:
             return None
         # The lane is locked; only now is its state read, by a statement of its own.
@@ -23,29 +46,6 @@ async def claim(db: Pool, kind: JobKind, lease_seconds: float) -> Job | None:
             await fail(tx, kind, job, "the attempt did not end before its lease; tries are used up")
             return None
         return await _take(tx, kind, job, lease_seconds)
-
-
-async def _lock_next_lane(tx: Tx, kind: JobKind) -> str | None:
-    """Fair between owners, then between their lanes: the one served longest ago."""
-    lane: str | None = await tx.fetchval(
-        """
-        SELECT l.lane FROM lanes l
-        CROSS JOIN LATERAL (
-            SELECT j.state, j.due, j.lease, j.deadline FROM jobs j
-            WHERE j.kind = l.kind AND j.lane = l.lane AND j.state NOT IN ('DONE', 'SKIPPED', 'REFUSED')
-              AND j.state <> ALL ($2::text[]) AND (NOT $3 OR j.seq <= l.contiguous)
-            ORDER BY j.state <> 'RUNNING', j.seq LIMIT 1
-        ) j
-        WHERE l.kind = $1
-          AND (j.state = 'QUEUED' AND j.due <= now() OR j.state = 'RUNNING' AND least(j.lease, j.deadline) < now())
-        ORDER BY (SELECT max(o.turn) FROM lanes o WHERE o.kind = l.kind AND o.owner = l.owner), l.turn, l.lane
-        LIMIT 1 FOR UPDATE OF l SKIP LOCKED
-        """,
-        kind.name,
-        list(kind.passing),
-        kind.dense,
-    )
-    return lane
 
 
 async def _first_open_job(tx: Tx, kind: JobKind, lane: str) -> Job | None:
