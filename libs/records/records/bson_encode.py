@@ -23,6 +23,7 @@ from records.pieces import (
     Values,
     block_values,
     data_of,
+    filled,
     join,
     lengths_of,
     memory_of,
@@ -156,15 +157,15 @@ def _element(name: str, series: pl.Series) -> list[Piece]:
         case pl.Decimal():
             return _block_element(DECIMAL + end, _decimals(series), valid_mask(series))
         case pl.Boolean():
-            block = series.fill_null(value=False).to_numpy().astype(np.uint8).reshape(-1, 1)
+            block = filled(series, pl.UInt8).reshape(-1, 1)
             return _block_element(BOOLEAN + end, block, valid_mask(series))
         case pl.Float64():
-            return _block_element(FLOAT + end, _bytes(series.fill_null(0.0).to_numpy()), valid_mask(series))
+            return _block_element(FLOAT + end, _bytes(filled(series, pl.Float64)), valid_mask(series))
         case pl.Date():
-            millis = series.to_physical().fill_null(0).to_numpy().astype(np.int64) * DAY
+            millis = filled(series, pl.Int32).astype(np.int64) * DAY
             return _block_element(DATE + end, _bytes(millis), valid_mask(series))
     kind = DATE if isinstance(series.dtype, pl.Datetime) else INTEGER
-    return _block_element(kind + end, _bytes(series.to_physical().fill_null(0).to_numpy()), valid_mask(series))
+    return _block_element(kind + end, _bytes(filled(series, pl.Int64)), valid_mask(series))
 
 
 def _block_element(header: bytes, block: Bytes, valid: Mask | None) -> list[Piece]:
@@ -198,7 +199,7 @@ def _wide_element(header: bytes, series: pl.Series, width: int) -> list[Piece]:
     if series.null_count() == len(series):
         return []
     valid = valid_mask(series)
-    values = text_values(series.drop_nulls())
+    values = text_values(series if valid is None else series.drop_nulls())
     offsets = offsets_of(values)
     if (np.diff(offsets) != width).any():
         raise ValueError(f"{series.name}: expected values of {width} bytes")

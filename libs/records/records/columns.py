@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from records.pieces import block_values, memory_of
+from records.pieces import block_values, filled, memory_of
 
 DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 TIMESTAMP = pl.Datetime("ms", "UTC")
@@ -51,7 +51,7 @@ def canonical(series: pl.Series) -> pl.Series:
         case pl.Datetime():
             return _timestamp_texts(series)
         case pl.Date():
-            return _restored(_day_texts(series.to_physical().fill_null(0).to_numpy()), series)
+            return _restored(_day_texts(filled(series, pl.Int32)), series)
         case _:
             return series.cast(pl.String)
 
@@ -68,7 +68,7 @@ def _float_texts(series: pl.Series) -> pl.Series:
 
 
 def _timestamp_texts(series: pl.Series) -> pl.Series:
-    millis = series.to_physical().fill_null(0).to_numpy()
+    millis = filled(series, pl.Int64)
     days = millis // DAY
     within = (millis - days * DAY).astype(np.int32)
     seconds = within // 1000

@@ -43,10 +43,10 @@ def compare(rows: pl.DataFrame, heads: pl.DataFrame, duplicates: Duplicates) -> 
         .then(pl.lit("unchanged"))
         .otherwise(pl.lit("updated"))
     )
-    judged = judged.with_columns(pl.coalesce("_within", by_head).alias("_outcome"))
-    change = {"inserted": "insert", "updated": "update"}
+    outcome, change = pl.coalesce("_within", by_head), {"inserted": "insert", "updated": "update"}
     judged = judged.with_columns(
-        pl.col("_outcome").replace_strict(change, default=None, return_dtype=pl.String).alias("_change"),
+        outcome.alias("_outcome"),
+        outcome.replace_strict(change, default=None, return_dtype=pl.String).alias("_change"),
     )
     is_version = pl.col("_change").is_not_null()
     return Compared(

@@ -18,7 +18,9 @@ def keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
         if part.null_count():
             raise ValueError(f"key column {name} is null in {part.null_count()} rows")
     joined = _joined(parts).rename("_key")
-    digested = (joined.str.len_bytes() > MAX_KEY_BYTES) | joined.str.starts_with(DIGEST_START)
+    joined_text = pl.col("_key").str
+    is_digested = (joined_text.len_bytes() > MAX_KEY_BYTES) | joined_text.starts_with(DIGEST_START)
+    digested = joined.to_frame().select(is_digested).to_series()
     if not digested.any():
         return joined
     return joined.zip_with(~digested, DIGEST_START + hex_digests(joined))

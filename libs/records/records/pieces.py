@@ -133,6 +133,13 @@ def valid_rows(values: Values) -> Mask:
     return np.asarray(values.is_valid().to_numpy(zero_copy_only=False), np.bool_)
 
 
+def filled(series: pl.Series, kind: pl.DataType | type[pl.DataType]) -> npt.NDArray[Any]:
+    """The values as numbers of this type, zero where they are null."""
+    # cast and null_count are calls; most other methods of a series are queries, and cost as much as hundreds of rows.
+    numbers = series.cast(kind)
+    return (numbers.fill_null(0) if numbers.null_count() else numbers).to_numpy()
+
+
 def valid_mask(series: pl.Series) -> Mask | None:
     """Which values are not null; None when all are."""
     return series.is_not_null().to_numpy() if series.null_count() else None

@@ -52,7 +52,7 @@ def type_columns(text: pl.DataFrame, types: Mapping[str, str]) -> pl.DataFrame:
     shapes = {name: _first_shape(text[name]) for name, declared in types.items() if declared == "timestamp"}
     typed = text.select(_expression(name, declared, shapes.get(name)) for name, declared in types.items())
     mixed = [name for name in shapes if typed[name].null_count() > text[name].null_count()]
-    return typed.with_columns(_any_shape(text[name], typed[name]) for name in mixed)
+    return typed.with_columns(_any_shape(text[name], typed[name]) for name in mixed) if mixed else typed
 
 
 def type_faults(text: pl.Series, typed: pl.Series, declared: str) -> list[pl.DataFrame]:
