@@ -10,7 +10,14 @@ from chassis.telemetry import FILES, stage
 from waybill_contracts import DeclarationRequested, RecordsIngested, RetryRequested
 
 from registry.domain.arrivals import Entry, Found, ObjectVersion, Sender, in_order
-from registry.domain.notifications import Hint, Unreadable, read_notification, senders_by_version, versions_by_key
+from registry.domain.notifications import (
+    Hint,
+    Unreadable,
+    principals_by_version,
+    read_notification,
+    senders_by_version,
+    versions_by_key,
+)
 from registry.domain.routes import route
 from registry.domain.standing import FINAL, Outcome, note, retry
 from registry.files import Files
@@ -46,22 +53,20 @@ async def _find_new(hints: Sequence[Hint], db: Pool, files: Files) -> list[Found
         versions = in_order(await files.find_versions(versions_by_key(hints)))
     known = await rows.find_known(db, files.bucket, [(version.key, version.version_id) for version in versions])
     new = [version for version in versions if (version.key, version.version_id) not in known]
-    principals = {hint.key: hint.principal for hint in hints}
     senders = await _find_senders(new, hints, files)
     return [
-        Found(
-            version, route(version.key), "notification", Sender(sender.user or principals[version.key], sender.reason)
-        )
-        for version, sender in zip(new, senders, strict=True)
+        Found(version, route(version.key), "notification", sender) for version, sender in zip(new, senders, strict=True)
     ]
 
 
 async def _find_senders(versions: Sequence[ObjectVersion], hints: Sequence[Hint], files: Files) -> list[Sender]:
-    """Who sent each version: as its own notification tells, else as the object does."""
-    told = senders_by_version(hints)
+    """Who sent each version: as its own notification tells, else as the object does, else whom the store saw."""
+    told, seen = senders_by_version(hints), principals_by_version(hints)
 
     async def find(version: ObjectVersion) -> Sender:
-        return told.get((version.key, version.version_id)) or await files.find_sender(version)
+        name = (version.key, version.version_id)
+        sender = told.get(name) or await files.find_sender(version)
+        return Sender(sender.user or seen.get(name) or seen.get((version.key, None)), sender.reason)
 
     with stage("registry", "head"):
         return await files.each(find, versions)

@@ -72,6 +72,15 @@ async def test_only_the_version_that_a_notification_is_of_has_the_sender_told_in
     assert asked == [older]
 
 
+async def test_who_removed_an_object_is_not_taken_for_its_sender(db: Pool, files: Files) -> None:
+    await declare(db)
+    key = "acme/orders/a.csv"
+    sent = await put(files, key)
+    removed = (await files.client.delete_object(Bucket=files.bucket, Key=key))["VersionId"]
+    await register_drops([notify(files, key, sent, "ana"), notify(files, key, removed, "max")], db=db, files=files)
+    assert [(event.version_id, event.user) for event in await registered(db)] == [(sent, "ana")]
+
+
 @pytest.fixture
 async def notifications(module_namespace: Namespace) -> AsyncIterator[AIOKafkaConsumer]:
     servers = module_namespace.environment["WAYBILL_KAFKA__BOOTSTRAP_SERVERS"]

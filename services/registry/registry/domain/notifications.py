@@ -66,6 +66,11 @@ def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str], Sender]:
     return {(hint.key, hint.version_id): hint.sender for hint in hints if hint.version_id and hint.sender}
 
 
+def principals_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str | None], str | None]:
+    """Who caused each hint, by key and version id; no version id where the notification named none."""
+    return {(hint.key, hint.version_id): hint.principal for hint in hints}
+
+
 def _is_test(message: Any) -> bool:
     records = message if isinstance(message, list) else [message]
     names = [part.get("Event") or part.get("eventName") for part in records if isinstance(part, dict)]
