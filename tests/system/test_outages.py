@@ -80,11 +80,11 @@ async def test_a_server_away_under_load_is_waited_for_and_every_file_comes_out_r
 ) -> None:
     datasets = [await Dataset.declared(shaken, organisation) for organisation in ("acme", "globex")]
     pids = {name: shaken.processes[name].pid for name in SERVICES}
-    drip = Drip(*datasets)
+    drip, away = Drip(*datasets), own_stack.server(server)
+    call_back = away.start if way == "kill" else away.resume
     try:
         await _until_all_are_ready(shaken)
         await drip.until_dropped(6)
-        away = own_stack.server(server)
         started = time.monotonic()
         await asyncio.to_thread(getattr(away, way))
         await _until_missed(shaken, server, NOTICE_SECONDS)
@@ -92,13 +92,15 @@ async def test_a_server_away_under_load_is_waited_for_and_every_file_comes_out_r
         await asyncio.sleep(max(0.0, AWAY_SECONDS - noticed))
         assert await _missing(shaken, server) == NEEDED_BY[server], "a service is ready without what it needs"
         started = time.monotonic()
-        await asyncio.to_thread(away.start if way == "kill" else away.resume)
+        await asyncio.to_thread(call_back)
         answered = time.monotonic() - started
         await _until_all_are_ready(shaken, answered + RECOVERY_SECONDS)
         back = time.monotonic() - started
         await drip.until_dropped(6)
     finally:
         await drip.stop()
+        # Also where this one failed: the next one needs the server.
+        await asyncio.to_thread(call_back)
     for dataset in datasets:
         await _adopt_unknown_drops(dataset)
         await dataset.check(90)
