@@ -20,6 +20,14 @@ else:
     Tx = asyncpg.Connection
 """A Tx is a connection inside a transaction."""
 
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""What a connection of one's own can end with; the next one may do better."""
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 600.0
 TRANSACTION_SECONDS = 600.0

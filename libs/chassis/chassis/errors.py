@@ -20,8 +20,9 @@ class Fenced(Exception):
     """The job's attempt is no longer mine; stop and write nothing."""
 
 
-# PostgreSQL classes and codes that pass by themselves: connection lost, out of resources or disk, shutdown, deadlock.
-_PASSING_SQLSTATES = ("08", "53", "57P", "58030", "40001", "40P01", "55P03", "25006")
+# PostgreSQL classes and codes that pass by themselves: connection lost, out of resources or disk, shutdown, deadlock,
+# a transaction that the server ended because its process was frozen.
+_PASSING_SQLSTATES = ("08", "53", "57P", "58030", "40001", "40P01", "55P03", "25006", "25P03", "25P04")
 _PASSING_S3_CODES = {"InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "XMinioServerNotInitialized"}
 
 
@@ -68,6 +69,10 @@ def _is_passing_kafka(error: BaseException) -> bool:
     return isinstance(error, KafkaConnectionError) or (isinstance(error, KafkaError) and error.retriable)
 
 
+# What asyncpg says, without a code, of a connection that broke meanwhile: at its end, after it, and between the
+# server's last word and the end.
+_LOST = ("clos", "released back to the pool", "cannot switch to state")
+
+
 def _is_lost_connection(error: BaseException) -> bool:
-    # asyncpg reports use of a connection that broke meanwhile as InterfaceError, without a code.
-    return type(error).__module__.startswith("asyncpg") and "clos" in str(error)
+    return type(error).__module__.startswith("asyncpg") and any(words in str(error) for words in _LOST)

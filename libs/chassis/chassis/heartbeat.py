@@ -7,7 +7,7 @@ import threading
 import asyncpg
 import structlog
 
-from chassis.database import connect
+from chassis.database import CONNECTION_ERRORS, connect
 from chassis.jobs import Job
 
 log = structlog.get_logger()
@@ -44,14 +44,14 @@ class Heartbeat:
     async def _beat_while_busy(self) -> None:
         try:
             connection = await connect(self._dsn, self._schema)
-        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        except CONNECTION_ERRORS as error:
             log.warning("heartbeat cannot reach PostgreSQL", error=type(error).__name__)
             return
         try:
             while self._jobs and not self._stopping.is_set():
                 await beat(connection, self._jobs, self._lease_seconds)
                 await asyncio.sleep(self._lease_seconds / 3)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except CONNECTION_ERRORS as error:
             log.warning("heartbeat lost its connection", error=type(error).__name__)
         finally:
             with contextlib.suppress(Exception):

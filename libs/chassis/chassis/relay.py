@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from chassis.database import connect
+from chassis.database import CONNECTION_ERRORS, connect
 from chassis.names import Names
 from chassis.telemetry import OUTBOX_OLDEST, OUTBOX_PENDING, OUTBOX_PUBLISHED
 
@@ -48,7 +48,7 @@ class Relay:
         while True:
             try:
                 await self._lead()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("relay lost its connection", error=type(error).__name__)
             self.is_leader = False
             await asyncio.sleep(RETRY_SECONDS)

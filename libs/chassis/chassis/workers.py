@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 
-import asyncpg
 import structlog
 
 from chassis import claim
-from chassis.database import Pool, connect
+from chassis.database import CONNECTION_ERRORS, Pool, connect
 from chassis.errors import Fenced, is_away
 from chassis.heartbeat import Heartbeat
 from chassis.jobs import Job, JobKind
@@ -59,7 +58,7 @@ class Workers:
 
     async def _listen(self) -> None:
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with contextlib.suppress(*CONNECTION_ERRORS):
                 connection = await connect(self._dsn, self._schema)
                 lost = asyncio.Event()
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())

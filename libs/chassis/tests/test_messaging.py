@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from chassis.database import Pool, open_pool
-from chassis.errors import AlreadyHandled
+from chassis.errors import AlreadyHandled, is_away
 from chassis.messaging import Context, current, emit, once
 from chassis.names import Names
 from chassis.relay import publish_pending
@@ -141,6 +141,20 @@ async def test_a_transaction_of_a_frozen_process_is_ended_by_the_server(
             await freeze()
         async with pool.acquire() as tx, tx.transaction():
             await tx.execute("SELECT 1")
+
+
+async def test_whatever_a_connection_says_that_its_server_ended_means_that_the_server_is_away(db: Pool) -> None:
+    for moments in range(4):
+        async with db.acquire() as ended:
+            number = await ended.fetchval("SELECT pg_backend_pid()")
+            async with db.acquire() as other:
+                await other.execute("SELECT pg_terminate_backend($1)", number)
+            time.sleep(0.2)  # noqa: ASYNC251 - the server's last word and the end are both there, and neither is read
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            with pytest.raises(Exception, match=r".") as error:
+                await ended.execute("COMMIT")
+            assert is_away(error.value), repr(error.value)
 
 
 async def test_the_relay_marks_per_key_what_precedes_a_failure_and_sends_the_rest_again(db: Pool) -> None:
