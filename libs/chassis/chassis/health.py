@@ -20,6 +20,7 @@ class Health:
         self._probes = dict(probes)
         self._failures: dict[str, str] = {}
         self._sources: list[Reasons] = []
+        self._asked: dict[str, asyncio.Task[None]] = {}
         self._stage: str | None = "starting"
 
     def reasons(self) -> dict[str, str]:
@@ -40,22 +41,36 @@ class Health:
 
     async def watch(self) -> None:
         """Probe until cancelled."""
-        while True:
-            await asyncio.gather(*(self._probe(name) for name in self._probes))
-            await asyncio.sleep(PROBE_SECONDS)
+        try:
+            while True:
+                await asyncio.gather(*(self._probe(name) for name in self._probes))
+                await asyncio.sleep(PROBE_SECONDS)
+        finally:
+            for asked in self._asked.values():
+                asked.cancel()
 
     async def _probe(self, name: str) -> None:
+        # A probe without an answer goes on: to end it, some clients ask the very server that does not answer.
+        asked = self._asked[name] = self._asked.get(name) or asyncio.create_task(self._ask(name))
+        await asyncio.wait({asked}, timeout=PROBE_TIMEOUT_SECONDS)
+        if asked.done():
+            del self._asked[name]
+        else:
+            self._note(name, "no answer")
+
+    async def _ask(self, name: str) -> None:
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                await self._probes[name]()
+            await self._probes[name]()
         except Exception as error:  # noqa: BLE001 - a probe that fails is what this is for
-            reason = describe(error)
-            if name not in self._failures:
-                log.warning("dependency is away", dependency=name, reason=reason)
-            self._failures[name] = reason
+            self._note(name, describe(error))
         else:
             if self._failures.pop(name, None):
                 log.info("dependency is back", dependency=name)
+
+    def _note(self, name: str, reason: str) -> None:
+        if name not in self._failures:
+            log.warning("dependency is away", dependency=name, reason=reason)
+        self._failures[name] = reason
 
 
 def describe(error: BaseException) -> str:
