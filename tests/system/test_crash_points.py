@@ -20,13 +20,15 @@ WIDE = b"id,name,amount\n" + b"".join(b"%d,%s,1.00\n" % (number, b"w" * 5_000) f
 WIDER = WIDE.replace(b"w,1.00", b"w,2.00")
 """More bytes than the ingestor works on without threads, COPY and temporary tables."""
 Delivery = tuple[bytes, ...]
-DELIVERY: Delivery = (FIRST, SECOND, SECOND, WIDE, WIDER)
-MOST_POINTS = 200
-COUNTS = 3
+MANY = b"id,name,amount\n" + b"".join(b"%d,many,1.00\n" % number for number in range(100, 20_101))
+"""One more than a batch holds: the loader appends two batches on their own, and applies them in a third transaction."""
+MORE: dict[str, Delivery] = {"ingestor": (WIDE, WIDER), "loader": (MANY,)}
+MOST_POINTS, SPARE = 200, 20
+COUNTS, RETRIES = 3, 2
 SETTINGS = {"WAYBILL_SWEEP_SECONDS": "3600", "WAYBILL_JOBS__LEASE_SECONDS": "1.5"}
 LONG = b"id,name,amount\n" + b"".join(b"%d,name,1.00\n" % number for number in range(1, 200_001))
-BY_CLOCK = "sql WITH mine AS ("
-"""The lease is renewed by the clock: where a job takes longer than a third of it, and so in a long file only."""
+BY_CLOCK = ("sql WITH mine AS (", "sql DELETE FROM outbox", "sql DELETE FROM inbox")
+"""Leases are renewed in a job that takes longer than a third of one, and what is old is pruned every few seconds."""
 WITH_LONG_JOBS = ("ingestor", "loader")
 
 
@@ -39,17 +41,18 @@ class Trial:
         settings = {"WAYBILL_HTTP__PORT": str(self.port), "WAYBILL_INSTANCE": f"{name}-victim"}
         self.environment = {**installation.environment, **settings}
         self.victim: Victim | None = None
-        self.labels: set[str] = set()
+        self.delivery = (FIRST, SECOND, SECOND, *MORE.get(name, ()))
 
     def start(self, target: Point | None = None) -> None:
         log = self.installation.logs / f"{self.name}-victim.log"
         self.victim = Victim(self.name, self.environment, log, target)
 
-    async def deliver(self, dataset: str, delivery: Delivery = DELIVERY) -> None:
-        for number, content in enumerate(delivery):
+    async def deliver(self, dataset: str, delivery: Delivery | None = None) -> None:
+        for number, content in enumerate(delivery or self.delivery):
             await self.installation.put(f"{dataset}/file {number}.csv", content)
 
-    async def settle(self, dataset: str, delivery: Delivery = DELIVERY) -> None:
+    async def settle(self, dataset: str, delivery: Delivery | None = None) -> None:
+        delivery = delivery or self.delivery
         await self.installation.settled(dataset, len(delivery))
         oracle = Oracle(("id",), ORACLE_COLUMNS)
         for content in delivery:
@@ -67,11 +70,16 @@ class Trial:
         return self.victim.seen()
 
     async def find(self, start: str, dataset: str, delivery: Delivery) -> str:
-        """What a write that begins so is counted as, in a delivery that makes one."""
+        """What a write that begins so is counted as, which is made by the clock during or after this delivery."""
         assert self.victim
         self.victim.arm(None)
         await self.deliver(dataset, delivery)
         await self.settle(dataset, delivery)
+
+        async def is_seen() -> bool:
+            return any(label.startswith(start) for label, _ in self.victim.seen())
+
+        await until(is_seen, 20, f"{start} was not seen")
         return next(label for label, _ in self.victim.seen() if label.startswith(start))
 
     async def ready(self) -> None:
@@ -80,7 +88,7 @@ class Trial:
 
         await until(is_ready, 30, f"{self.name} is not ready; see {self.installation.logs}")
 
-    async def die_at(self, point: Point, dataset: str, delivery: Delivery = DELIVERY) -> bool:
+    async def die_at(self, point: Point, dataset: str, delivery: Delivery | None = None) -> bool:
         """Deliver, die before the point, start again, settle; whether it died at all."""
         assert self.victim
         self.victim.arm(point)
@@ -122,15 +130,19 @@ async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -
         await installation.start(*[other for other in SERVICES if other != name])
         counts = [await trial.count(dataset) for dataset in datasets[:COUNTS]]
         points = common(counts)
-        assert len(points) < MOST_POINTS - COUNTS
+        assert len(points) < MOST_POINTS - SPARE
         survived = [
             point
             for point, dataset in zip(points, datasets[COUNTS:], strict=False)
             if not await trial.die_at(point, dataset)
         ]
-        if name in WITH_LONG_JOBS:
-            points.append((await trial.find(BY_CLOCK, datasets[-2], (LONG,)), 1))
-            if not await trial.die_at(points[-1], datasets[-1], (LONG,)):
+        spare = iter(reversed(datasets))
+        for _ in range(RETRIES):
+            survived = [point for point in survived if not await trial.die_at(point, next(spare))]
+        for start in BY_CLOCK if name in WITH_LONG_JOBS else BY_CLOCK[1:]:
+            delivery = (LONG,) if start == BY_CLOCK[0] else trial.delivery
+            points.append((await trial.find(start, next(spare), delivery), 1))
+            if not await trial.die_at(points[-1], next(spare), delivery):
                 survived.append(points[-1])
         await trial.die_at_rest(datasets[0])
         return len(points) + 1, survived
