@@ -8,11 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-EMPTY_COUNTS = dict.fromkeys(
-    ("read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted"), 0
-)
-
-
+COUNTED = ("read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted")
+EMPTY_COUNTS = dict.fromkeys(COUNTED, 0)
 MAX_RECORD_BYTES = 15_000_000
 csv.field_size_limit(1 << 30)
 
