@@ -1,6 +1,7 @@
 """Upper limits of size: a file that grows past them is two files, a function two functions."""
 
 import ast
+import sys
 from collections.abc import Iterator
 
 import house
@@ -8,6 +9,7 @@ import house
 FILE_LINES = 300
 FUNCTION_LINES = 40
 HANDLER_LINES = 25
+ORACLE, ORACLE_LINES = "tests/system/oracle.py", 150
 
 
 def long_functions(module: ast.Module, limit: int) -> Iterator[str]:
@@ -34,6 +36,21 @@ def test_no_handler_is_longer_than_25_lines() -> None:
     assert len(handlers) >= len(house.SERVICES)
     found = [f"{path}: {what}" for path in handlers for what in long_functions(house.tree(path), HANDLER_LINES)]
     assert found == []
+
+
+def test_the_oracle_can_be_read_in_one_sitting_and_knows_nothing_of_the_product() -> None:
+    text = (house.ROOT / ORACLE).read_text()
+    assert len(text.splitlines()) <= ORACLE_LINES
+    assert not {found.partition(".")[0] for found in imports(house.parsed(text))} - set(sys.stdlib_module_names)
+
+
+def imports(module: ast.Module) -> Iterator[str]:
+    """Every module that is imported."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
 
 
 def test_a_function_of_one_line_too_many_is_caught() -> None:
