@@ -56,8 +56,9 @@ class Job:
     tries: int
     payload: dict[str, Any]
     cause: dict[str, Any] = field(default_factory=dict)
-    has_ended: bool = False
+    has_ended: bool = field(default=False, init=False)
     """A step of this attempt gave the job its last state, and was committed."""
+    _ends: bool = field(default=False, init=False)
 
     @asynccontextmanager
     async def step(self, db: Pool) -> AsyncIterator[Tx]:

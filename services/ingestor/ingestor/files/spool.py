@@ -1,4 +1,4 @@
-"""Typed rows and rejects on the local disk, so that memory holds only what every row is compared by."""
+"""Typed rows and rejects on the local disk, so that memory holds the first of them and what each is compared by."""
 
 import io
 from collections.abc import Iterator

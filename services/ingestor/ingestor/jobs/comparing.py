@@ -20,7 +20,7 @@ _IDENTITY = ("_line", "_key", "_hash")
 
 @dataclass(frozen=True)
 class Changes:
-    """What a file changes, on the local disk, and the counts of all its rows.
+    """What a file changes, spooled, and the counts of all its rows.
 
     values: the typed rows, block by block. versions: for the same blocks the rows that become versions, with `_place`
     (in the block), _line, _key, _hash, _change, _version, _previous_hash, _prev.
@@ -33,7 +33,7 @@ class Changes:
 
 
 class Intake:
-    """Takes identified rows apart: all of them go to disk, their keys to the database; memory keeps 8 bytes a row."""
+    """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps 8 bytes a row."""
 
     def __init__(self, values: RowSpool, identities: RowSpool) -> None:
         self.values = values

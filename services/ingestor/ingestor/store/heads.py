@@ -1,4 +1,4 @@
-"""The newest version of every record, behind two functions, so that the layout can change."""
+"""The newest version of every record: read, then advanced, each in a way for large files and one for small ones."""
 
 from collections.abc import AsyncIterator, Callable
 
