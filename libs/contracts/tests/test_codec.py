@@ -3,19 +3,17 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka, to_structured
 from cloudevents.core.formats.json import JSONFormat
+from generated import events
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 from waybill_contracts import (
     EVENTS,
     CodecError,
-    Declaration,
     Event,
     FileGone,
     FileSkipped,
@@ -32,51 +30,6 @@ NAUGHTY = json.loads((Path(__file__).parent / "naughty-strings" / "blns.json").r
 NOW = datetime(2026, 11, 21, 8, 30, 0, 123456, tzinfo=UTC)
 FILE = UUID("0193f0c8-0000-7000-8000-000000000001")
 SKIPPED = FileSkipped(organisation="acme", table="orders", file_id=FILE, attempt=3, twin_file_id=FILE)
-TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
-DECLARATIONS = [
-    Declaration(organisation="acme", table="orders", key=("id",), columns={"id": {"type": "integer", "minimum": -1}}),  # type: ignore[dict-item]
-    Declaration(
-        organisation="a-1",
-        table="t_1",
-        key=("größe", "b"),
-        columns={"größe": {"type": "decimal(34,34)", "maximum": 0.5}, "b": {"one_of": ("a", "é")}},  # type: ignore[dict-item]
-        duplicates="last",
-    ),
-]
-DECLARATION_BODIES = st.sampled_from(DECLARATIONS).map(lambda declaration: declaration.model_dump(mode="json"))
-SCALARS: dict[str, st.SearchStrategy[Any]] = {
-    "uuid": st.uuids().map(str),
-    "date-time": st.datetimes(timezones=st.just(UTC)).map(lambda time: time.isoformat()),
-    "boolean": st.booleans(),
-    "null": st.none(),
-    r"^[^\x00]*$": TEXT,
-    "^[a-z][a-z0-9-]{0,30}$": st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True),
-    "^[a-z][a-z0-9_]{0,40}$": st.from_regex(r"[a-z][a-z0-9_]{0,40}", fullmatch=True),
-    "^[0-9a-f]{64}$": st.from_regex("[0-9a-f]{64}", fullmatch=True),
-    "^[0-9a-f]{32}$": st.from_regex("[0-9a-f]{32}", fullmatch=True),
-}
-
-
-def values(schema: dict[str, Any], models: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that a field's schema allows."""
-    if "anyOf" in schema:
-        return st.one_of([values(part, models) for part in schema["anyOf"]])
-    if "$ref" in schema:
-        name = schema["$ref"].rsplit("/", 1)[1]
-        return DECLARATION_BODIES if name == "Declaration" else values(models[name], models)
-    if schema["type"] == "array":
-        return st.lists(values(schema["items"], models), max_size=3)
-    if schema["type"] == "object":
-        return st.fixed_dictionaries({name: values(part, models) for name, part in schema["properties"].items()})
-    if schema["type"] == "integer":
-        return st.integers(schema["minimum"], schema["maximum"])
-    return SCALARS[schema.get("format") or schema.get("pattern") or schema["type"]]
-
-
-def events(model: type[BaseModel]) -> st.SearchStrategy[Any]:
-    schema = model.model_json_schema()
-    bodies = values(schema, schema.get("$defs", {}))
-    return bodies.map(lambda body: model.model_validate_json(json.dumps(body)))
 
 
 def sent(event: Event = SKIPPED, **changes: bytes | None) -> tuple[bytes, list[tuple[str, bytes | None]]]:

@@ -15,10 +15,15 @@ PUBLISHED = {*TYPES, *UPCASTS}
 # Literal, so that neither the namespace nor the format of names can change unnoticed.
 IDS = {
     "waybill.declaration-requested.v1": "0193f0c8-2222-7000-8000-000000000002",
+    "waybill.declaration-requested.v2": "0193f0c8-2222-7000-8000-000000000002",
+    "waybill.decision-requested.v1": "0193f0c8-2222-7000-8000-000000000003",
     "waybill.file-failed.v1": "c9f8efa2-cb77-5c7d-b827-7d4b8caae26b",
     "waybill.file-gone.v1": "c87b7ea9-d98b-50ec-9fff-bdd48df20b64",
     "waybill.file-loaded.v1": "061c1bee-9934-55ce-91a2-e044b07fa7e5",
     "waybill.file-registered.v1": "aca072b1-9fca-5c59-b8b8-ceded2f0df70",
+    "waybill.file-registered.v2": "aca072b1-9fca-5c59-b8b8-ceded2f0df70",
+    "waybill.file-held.v1": "ce8ee8a3-adf1-53ec-b232-ccd022aea9c1",
+    "waybill.file-refused.v1": "a47d50a3-093d-5d96-9a49-edd00d01cb0f",
     "waybill.file-skipped.v1": "98735032-9320-5b89-b041-45b6e32e06f2",
     "waybill.records-ingested.v1": "ec74fdee-97db-5110-aa5c-df10714a8370",
     "waybill.retry-requested.v1": "0193f0c8-2222-7000-8000-000000000001",

@@ -12,13 +12,27 @@ from waybill_contracts.codec import (
     decode,
     encode,
 )
-from waybill_contracts.declaration import Column, Declaration, DeclarationError, Guards
+from waybill_contracts.column import Column
+from waybill_contracts.declaration import Declaration, DeclarationError, Guards, OrderBy, Partition, Rule
 from waybill_contracts.declaration_yaml import dump_declaration, parse_declaration
 from waybill_contracts.event import DatasetEvent, Event, FileEvent, Request, dataset_name, uuid7
 from waybill_contracts.files import FileGone, FileRegistered
 from waybill_contracts.loads import FileLoaded
-from waybill_contracts.records import Batch, ColumnType, FileFailed, FileSkipped, RecordsIngested, RowCounts, Source
-from waybill_contracts.requests import DeclarationRequested, RetryRequested
+from waybill_contracts.records import (
+    Batch,
+    ColumnType,
+    FileFailed,
+    FileHeld,
+    FileRefused,
+    FileSkipped,
+    Hold,
+    Proposal,
+    RecordsIngested,
+    RowCounts,
+    RuleCount,
+    Source,
+)
+from waybill_contracts.requests import DecisionRequested, DeclarationRequested, RetryRequested
 
 __all__ = [
     "EVENTS",
@@ -27,6 +41,7 @@ __all__ = [
     "Column",
     "ColumnType",
     "DatasetEvent",
+    "DecisionRequested",
     "Declaration",
     "DeclarationError",
     "DeclarationRequested",
@@ -35,15 +50,23 @@ __all__ = [
     "FileEvent",
     "FileFailed",
     "FileGone",
+    "FileHeld",
     "FileLoaded",
+    "FileRefused",
     "FileRegistered",
     "FileSkipped",
     "Guards",
+    "Hold",
     "Message",
+    "OrderBy",
+    "Partition",
+    "Proposal",
     "RecordsIngested",
     "Request",
     "RetryRequested",
     "RowCounts",
+    "Rule",
+    "RuleCount",
     "Source",
     "Tombstone",
     "UnknownType",

@@ -14,23 +14,30 @@ from pydantic import ValidationError
 from waybill_contracts.event import Event, Request
 from waybill_contracts.files import FileGone, FileRegistered
 from waybill_contracts.loads import FileLoaded
-from waybill_contracts.records import FileFailed, FileSkipped, RecordsIngested
-from waybill_contracts.requests import DeclarationRequested, RetryRequested
+from waybill_contracts.records import FileFailed, FileHeld, FileRefused, FileSkipped, RecordsIngested
+from waybill_contracts.requests import DecisionRequested, DeclarationRequested, RetryRequested
 
 EVENTS: tuple[type[Event], ...] = (
     FileRegistered,
     FileGone,
     RecordsIngested,
     FileSkipped,
+    FileHeld,
+    FileRefused,
     FileFailed,
     FileLoaded,
     RetryRequested,
+    DecisionRequested,
     DeclarationRequested,
 )
 TYPES: Mapping[str, type[Event]] = {event.type: event for event in EVENTS}
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
-UPCASTS: Mapping[str, Upcast] = {}
+UPCASTS: Mapping[str, Upcast] = {
+    # What a declaration said in version 1, version 2 says in the same words.
+    "waybill.file-registered.v1": dict,
+    "waybill.declaration-requested.v1": dict,
+}
 """Old ce_type -> what turns its body into that of the next version."""
 
 JSON = "application/json"

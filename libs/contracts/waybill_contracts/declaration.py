@@ -2,27 +2,31 @@
 
 import re
 import unicodedata
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, Self
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from waybill_contracts.event import MAX_INTEGER, Organisation, Table, Text, dataset_name
+from waybill_contracts.column import Column, Expression, Strict, is_default, read_day, read_instant
+from waybill_contracts.event import MAX_INTEGER, TABLE_PATTERN, Organisation, Text, dataset_name
 
-DECIMAL_TYPE = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)", re.ASCII)
-SIMPLE_TYPES = ("text", "integer", "float", "boolean", "date", "timestamp")
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII)
 COLUMN_PATTERN = re.compile(r"[^\W\d_][^\W_]*(_[^\W_]+)*")
 POSTGRES_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 MAX_NAME_BYTES = 63
-MAX_DECIMAL_DIGITS = 34
-MAX_EXPONENT = 300
 MAX_COLUMNS = 1000
+MAX_RULES = 100
 MAX_CHARACTERS = 200_000
 """Of names, patterns and listed values together: every FileRegistered carries them in one message."""
+ANY_TABLE = "*"
+DEFAULT_FILES = ("{organisation}/{table}/**",)
+ORDER_TYPES = ("text", "integer", "date", "timestamp")
 
-Limit = int | float | str
+DeclaredTable = Annotated[str, Field(pattern=rf"({TABLE_PATTERN})|^\*$")]
+"""A table, or `*`: every table of the organisation that has no declaration of its own."""
+DatasetName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}/[a-z][a-z0-9_]{0,40}$")]
+Pattern = Annotated[Text, Field(min_length=1, max_length=500)]
+Mode = Literal["upsert", "snapshot", "append"]
 
 
 class DeclarationError(ValueError):
@@ -33,106 +37,65 @@ class DeclarationError(ValueError):
         self.problems = problems
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class OrderBy(Strict):
+    """What makes one state of a record newer than another: a part of the file's name, or a column of the row."""
+
+    file_name: Pattern | None = None
+    """Searched in the name; its groups, or else the whole match, are the order value. Digits count as a number."""
+    column: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.file_name is None) == (self.column is None):
+            raise ValueError("expected either file_name or column")
+        return self
 
 
-def _plain_limit(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | None):
-        raise ValueError("expected a number, or a date or timestamp as text")
-    return value
+class Partition(Strict):
+    """What a snapshot speaks for: the values that a column has in it, or a capture of the file's key."""
+
+    column: Text | None = None
+    path: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.column is None) == (self.path is None):
+            raise ValueError("expected either column or path")
+        return self
 
 
-def _whole_number(value: Limit) -> Limit:
-    if not isinstance(value, int) or abs(value) > MAX_INTEGER:
-        raise ValueError("expected a whole number of 64 bits")
-    return value
+class Rule(Strict):
+    """What rows must satisfy beyond their columns: an expression, uniqueness, or that another dataset has the key."""
 
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    expect: Expression | None = None
+    """Of SQL; a row where it is false breaks the rule, one where it is null does not."""
+    unique: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    """Columns that no two rows of a file share."""
+    references: DatasetName | None = None
+    """The dataset whose keys `columns` hold; a row where one of them is null refers to nothing."""
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    severity: Literal["reject", "warn"] = "reject"
 
-def _decimal_number(value: Limit) -> Decimal:
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or abs(number.adjusted()) > MAX_EXPONENT or len(str(value)) > MAX_EXPONENT:
-        raise ValueError("expected a number")
-    return number
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        return (self.unique or ()) + (self.columns or ())
 
-
-def _day(value: Limit) -> Limit:
-    if isinstance(value, str) and len(value) == len("2026-01-31"):
-        try:
-            return date.fromisoformat(value).isoformat()
-        except ValueError:
-            pass
-    raise ValueError("expected a date as YYYY-MM-DD")
-
-
-def _instant(value: Limit) -> datetime:
-    if isinstance(value, str) and TIMESTAMP.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            pass
-    raise ValueError("expected a timestamp as YYYY-MM-DDTHH:MM:SSZ, with up to three more digits")
-
-
-def _comparable(kind: str, value: Limit) -> Any:
-    """The limit as something that limits of the same type can be compared with."""
-    reader = {"integer": _whole_number, "float": _decimal_number, "date": _day, "timestamp": _instant}.get(kind)
-    if kind.startswith("decimal"):
-        reader = _decimal_number
-    if reader is None:
-        raise ValueError(f"expected no limit: values of type {kind} have none")
-    return reader(value)
-
-
-class Column(Strict):
-    """A declared column: its type and what its values must satisfy; null passes all but `required`."""
-
-    type: str = "text"
-    required: bool = False
-    minimum: Annotated[Limit | None, BeforeValidator(_plain_limit)] = None
-    maximum: Annotated[Limit | None, BeforeValidator(_plain_limit)] = None
-    one_of: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
-    pattern: Annotated[Text, Field(min_length=1, max_length=500)] | None = None
-    max_length: Annotated[int, Field(ge=1, le=MAX_INTEGER)] | None = None
-
-    @field_validator("type")
-    @classmethod
-    def _known_type(cls, value: str) -> str:
-        if value in SIMPLE_TYPES:
-            return value
-        match = DECIMAL_TYPE.fullmatch(value)
-        if not match:
-            raise ValueError(f"expected one of {', '.join(SIMPLE_TYPES)} or decimal(p,s)")
-        precision, scale = int(match[1]), int(match[2])
-        if not 1 <= precision <= MAX_DECIMAL_DIGITS or scale > precision:
-            raise ValueError(f"expected decimal(p,s) with 1 <= p <= {MAX_DECIMAL_DIGITS} and s <= p")
-        return f"decimal({precision},{scale})"
-
-    @field_validator("minimum", "maximum")
-    @classmethod
-    def _fits_the_type(cls, value: Limit | None, info: ValidationInfo) -> Limit | None:
-        if value is not None and "type" in info.data:
-            limit = _comparable(info.data["type"], value)
-            below = info.data.get("minimum") if info.field_name == "maximum" else None
-            if below is not None and limit < _comparable(info.data["type"], below):
-                raise ValueError("expected a maximum that is not below the minimum")
-        return value
-
-    @field_validator("one_of", "pattern", "max_length")
-    @classmethod
-    def _only_for_text(cls, value: object, info: ValidationInfo) -> object:
-        if value is not None and info.data.get("type", "text") != "text":
-            raise ValueError(f"expected only for type text, not {info.data['type']}")
-        return value
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.expect, self.unique, self.references)) != 1:
+            raise ValueError("expected one of expect, unique and references")
+        if (self.references is None) != (self.columns is None):
+            raise ValueError("expected columns together with references")
+        return self
 
 
 class Guards(Strict):
-    """Limits above which a file does not take effect; shares count only from `min_rows_for_shares` rows on."""
+    """Limits above which a file is held; shares count only from `min_rows_for_shares` rows on."""
 
     max_reject_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    max_delete_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Of the records that a snapshot speaks for."""
     min_rows_for_shares: Annotated[int, Field(ge=0, le=MAX_INTEGER)] = 100
 
 
@@ -150,16 +113,59 @@ class Declaration(Strict):
     """What one dataset's files look like and mean; every field but the first two has a default."""
 
     organisation: Organisation
-    table: Table
-    mode: Literal["upsert"] = "upsert"
-    key: Annotated[tuple[str, ...], Field(min_length=1)]
-    columns: Annotated[dict[str, Column], Field(min_length=1, max_length=MAX_COLUMNS)]
+    table: DeclaredTable
+    files: Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=50)] = DEFAULT_FILES
+    since: Text | None = Field(default=None, exclude_if=is_default)
+    """A day or a timestamp: older objects are not taken."""
+    mode: Mode = "upsert"
+    key: tuple[str, ...] = ()
+    """Empty: by line in mode append, else found in the first file."""
+    partition: Partition | None = Field(default=None, exclude_if=is_default)
+    deduplicate: bool = Field(default=False, exclude_if=is_default)
+    """Mode append: a row whose content is there already is not taken again."""
+    order_by: OrderBy | None = Field(default=None, exclude_if=is_default)
+    columns: Annotated[dict[str, Column], Field(max_length=MAX_COLUMNS)] = Field(default_factory=dict)
+    """Empty: found in the first file."""
+    other_columns: Literal["hold", "accept", "ignore", "reject"] = "hold"
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = Field(default=(), exclude_if=is_default)
     duplicates: Literal["reject", "last", "first"] = "reject"
+    late: Literal["hold", "apply", "refuse"] | None = Field(default=None, exclude_if=is_default)
     guards: Guards = Guards()
 
     @property
     def dataset(self) -> str:
         return dataset_name(self.organisation, self.table)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether files can be read without finding out columns or key first."""
+        return bool(self.columns) and (self.mode == "append" or bool(self.key))
+
+    @property
+    def is_for_any_table(self) -> bool:
+        return self.table == ANY_TABLE
+
+    @property
+    def identity(self) -> Literal["key", "line", "content"]:
+        """What makes a record the same one: its key, its place in its file, or all of its content."""
+        if self.mode != "append":
+            return "key"
+        return "content" if self.deduplicate else "line"
+
+    @property
+    def when_late(self) -> Literal["hold", "apply", "refuse"]:
+        """What is done with a late file: nothing special where the result is the same in any order."""
+        if self.late:
+            return self.late
+        if self.mode == "snapshot":
+            return "refuse"
+        return "apply" if self.order_by or self.mode == "append" else "hold"
+
+    @property
+    def needed_columns(self) -> frozenset[str]:
+        """Columns in which no value may be null: of the key, the order and the partition."""
+        others = (self.order_by and self.order_by.column, self.partition and self.partition.column)
+        return frozenset(self.key) | {name for name in others if name}
 
     @field_validator("table")
     @classmethod
@@ -168,23 +174,81 @@ class Declaration(Strict):
             raise ValueError("expected a name that does not end in _history or _as_of")
         return value
 
+    @field_validator("since")
+    @classmethod
+    def _moment(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                (read_day if len(value) == len("2026-01-31") else read_instant)(value)
+            except ValueError:
+                raise ValueError("expected a day as YYYY-MM-DD or a timestamp as YYYY-MM-DDTHH:MM:SSZ") from None
+        return value
+
     @field_validator("columns")
     @classmethod
     def _column_names(cls, value: dict[str, Column]) -> dict[str, Column]:
         for name in value:
             _check_column_name(name)
+        names = Counter([*value, *(alias for column in value.values() for alias in column.aliases)])
+        if doubled := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"expected each name once among columns and aliases; more than once: {', '.join(doubled)}")
         return value
 
     @model_validator(mode="after")
-    def _key_is_declared(self) -> Self:
-        missing = [name for name in self.key if name not in self.columns]
-        if missing or len(set(self.key)) != len(self.key):
-            raise ValueError(f"key: expected declared columns, each once; not declared: {', '.join(missing) or 'none'}")
+    def _names_are_declared(self) -> Self:
+        if len(set(self.key)) != len(self.key):
+            raise ValueError("key: expected each column once")
+        self._check_declared("key", self.key)
+        self._check_declared("order_by", [self.order_by.column] if self.order_by and self.order_by.column else [])
+        self._check_declared("partition", [self.partition.column] if self.partition and self.partition.column else [])
+        self._check_declared("rules", [name for rule in self.rules for name in rule.named_columns])
+        return self
+
+    def _check_declared(self, field: str, names: Iterable[str]) -> None:
+        missing = [name for name in names if name not in self.columns]
+        if self.columns and missing:
+            raise ValueError(f"{field}: expected declared columns; not declared: {', '.join(missing)}")
+
+    @model_validator(mode="after")
+    def _fits_the_mode(self) -> Self:
+        if self.mode == "append" and self.key:
+            raise ValueError("key: expected none in mode append, where each row is a record")
+        if self.partition and self.mode != "snapshot":
+            raise ValueError("partition: expected only in mode snapshot")
+        if self.deduplicate and self.mode != "append":
+            raise ValueError("deduplicate: expected only in mode append")
+        if self.columns and not any(column.is_in_files for column in self.columns.values()):
+            raise ValueError("columns: expected at least one that is in the files")
+        if [name for name in self.needed_columns if name in self.columns and self.columns[name].optional]:
+            raise ValueError("columns: expected no optional column in key, order_by or partition")
+        return self
+
+    @model_validator(mode="after")
+    def _order_is_known(self) -> Self:
+        name = self.order_by.column if self.order_by else None
+        if name and self.mode == "snapshot":
+            raise ValueError("order_by: expected file_name: a snapshot is of one moment")
+        if name and name in self.columns and self.columns[name].type not in ORDER_TYPES:
+            raise ValueError(f"order_by: expected a column of type {', '.join(ORDER_TYPES)}")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_are_distinct(self) -> Self:
+        if len({rule.name for rule in self.rules}) != len(self.rules):
+            raise ValueError("rules: expected each name once")
+        if self.is_for_any_table and not all("{table}" in pattern for pattern in self.files):
+            raise ValueError("files: expected {table} in every pattern of a declaration for any table")
         return self
 
     @model_validator(mode="after")
     def _fits_a_message(self) -> Self:
-        listed = [text for column in self.columns.values() for text in (column.one_of or ()) + (column.pattern or "",)]
+        listed = [text for column in self.columns.values() for text in _texts_of(column)]
+        listed += [text for rule in self.rules for text in (rule.expect or "", *rule.named_columns)]
         if sum(map(len, listed)) + sum(map(len, self.columns)) > MAX_CHARACTERS:
             raise ValueError(f"columns: expected names, patterns and one_of of at most {MAX_CHARACTERS} characters")
         return self
+
+
+def _texts_of(column: Column) -> tuple[str, ...]:
+    named = (column.pattern, column.constant, column.derived)
+    return (column.one_of or ()) + column.aliases + tuple(text for text in named if text)

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from waybill_contracts.declaration import Column, Declaration, DeclarationError, Guards
+from waybill_contracts.column import Column
+from waybill_contracts.declaration import Declaration, DeclarationError, Guards, OrderBy, Partition, Rule
 from waybill_contracts.event import MAX_INTEGER
 
 MAX_BYTES = 1_000_000
@@ -195,7 +196,13 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
     return text
 
 
-MODELS: dict[int, type[BaseModel]] = {0: Declaration, 1: Guards, 2: Column}
+MODELS: dict[str, type[BaseModel]] = {
+    "guards": Guards,
+    "order_by": OrderBy,
+    "partition": Partition,
+    "rules": Rule,
+    "columns": Column,
+}
 EXPECTATIONS = {
     "missing": "expected, but missing",
     "string_type": "expected text, in quotes where it looks like something else",
@@ -228,7 +235,8 @@ def _note_fault(tree: Tree, detail: ErrorDetails, seen: set[Path]) -> None:
 def _expectation(detail: ErrorDetails) -> str:
     kind = detail["type"]
     if kind == "extra_forbidden":
-        fields = MODELS[len(detail["loc"]) - 1].model_fields
+        loc = detail["loc"]
+        fields = (MODELS[str(loc[0])] if len(loc) > 1 else Declaration).model_fields
         return f"unknown field, expected one of {', '.join(fields)}"
     if kind in EXPECTATIONS:
         return EXPECTATIONS[kind].format(**detail.get("ctx", {}))

@@ -12,7 +12,7 @@ from waybill_contracts.event import Count, FileEvent, Ordinal, Remark, Text
 class FileRegistered(FileEvent):
     """A version of an object is to be taken in as arrival n of its dataset, under this declaration."""
 
-    type: ClassVar[str] = "waybill.file-registered.v1"
+    type: ClassVar[str] = "waybill.file-registered.v2"
     topic: ClassVar[str] = "files"
 
     arrival: Ordinal
@@ -30,7 +30,14 @@ class FileRegistered(FileEvent):
     user: Remark | None = None
     reason: Remark | None = None
     late: bool = False
+    order: Text | None = None
+    """The order value that the object's name gives."""
+    partition: Text | None = None
+    """The part of the dataset that the object's key says it speaks for."""
+    accepted: tuple[Text, ...] = ()
+    """Codes of holds that were decided: the file is not held for them again."""
     declaration: Declaration
+    declaration_version: Ordinal | None = None
 
     @property
     def id(self) -> UUID:

@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from waybill_contracts.column import Column
+from waybill_contracts.declaration import Mode
 from waybill_contracts.event import Count, FileEvent, Ordinal, Remark, Text
 
 Checksum = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
@@ -63,6 +65,31 @@ class Source(Part):
     registered_at: AwareDatetime
 
 
+class RuleCount(Part):
+    """Rows that broke a rule of severity warn; they were taken."""
+
+    rule: Text
+    rows: Count
+
+
+class Hold(Part):
+    """Why a file waits for a decision; `code` is stable, the facts lie in the ingestor's `holds`."""
+
+    code: Text
+    reason: Remark
+
+
+class Proposal(Part):
+    """What the declaration would have to say more for the file to be taken."""
+
+    columns: dict[str, Column] = Field(default_factory=dict)
+    """Columns to be declared beside those that are, in this order."""
+    optional: tuple[Text, ...] = ()
+    """Declared columns that files may lack."""
+    key: tuple[Text, ...] = ()
+    mode: Mode | None = None
+
+
 class RecordsIngested(FileEvent):
     """A file took effect in MongoDB: its new versions can be read, batch by batch."""
 
@@ -80,6 +107,13 @@ class RecordsIngested(FileEvent):
     batches: tuple[Batch, ...]
     rows: RowCounts
     source: Source
+    identity: Text = "key"
+    """key, line or content: what the records' keys are made of."""
+    order: Text | None = None
+    """The order value of the whole file, where its name gives one."""
+    order_column: Text | None = None
+    """The column that gives each row's order value."""
+    warnings: tuple[RuleCount, ...] = ()
 
     @property
     def id(self) -> UUID:
@@ -113,4 +147,31 @@ class FileFailed(AttemptEvent):
 
     code: Text
     reason: Remark
+    rows: RowCounts | None = None
+
+
+class FileHeld(AttemptEvent):
+    """The file waits for a decision; nothing was written, and later files of its dataset wait behind it."""
+
+    type: ClassVar[str] = "waybill.file-held.v1"
+
+    registration: Ordinal
+    holds: Annotated[tuple[Hold, ...], Field(min_length=1)]
+    blocks: bool = True
+    """False where later files do not wait: it is held only for being late."""
+    rows: RowCounts | None = None
+    """What would become of its rows, where it could be read."""
+    proposal: Proposal | None = None
+    decided_by: Remark | None = None
+    """The policy that accepts the proposal by itself."""
+
+
+class FileRefused(AttemptEvent):
+    """The file does not take effect, by the declaration's policy or a person's decision; nothing was written."""
+
+    type: ClassVar[str] = "waybill.file-refused.v1"
+
+    code: Text
+    reason: Remark
+    user: Remark | None = None
     rows: RowCounts | None = None

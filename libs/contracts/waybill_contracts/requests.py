@@ -1,10 +1,12 @@
 """Events of the topic `requests`: what operators and the reconciler ask of the service that owns a thing."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
-from waybill_contracts.declaration import Declaration
-from waybill_contracts.event import Count, Remark, Request
+from pydantic import Field
+
+from waybill_contracts.declaration import Declaration, DeclaredTable
+from waybill_contracts.event import Count, Remark, Request, Text
 
 
 class RetryRequested(Request):
@@ -26,8 +28,30 @@ class RetryRequested(Request):
 class DeclarationRequested(Request):
     """From now on the dataset's files mean this."""
 
-    type: ClassVar[str] = "waybill.declaration-requested.v1"
+    type: ClassVar[str] = "waybill.declaration-requested.v2"
+
+    table: DeclaredTable
 
     declaration: Declaration
     user: Remark
     reason: Remark | None = None
+
+
+class DecisionRequested(Request):
+    """Release the held file, or refuse it; answers the attempt it names, and no later one."""
+
+    type: ClassVar[str] = "waybill.decision-requested.v1"
+
+    file_id: UUID
+    attempt: Count
+    decision: Literal["release", "refuse"]
+    renames: dict[Text, Text] = Field(default_factory=dict)
+    """Release: name in the file -> the declared column that it means from now on."""
+    accept_columns: bool = False
+    """Release: what the hold proposes is declared from now on."""
+    user: Remark
+    reason: Remark | None = None
+
+    @property
+    def correlation_id(self) -> str | None:
+        return str(self.file_id)

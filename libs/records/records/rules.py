@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import polars as pl
 from polars.exceptions import ComputeError
-from waybill_contracts.declaration import Column, Declaration
+from waybill_contracts import Column, Declaration
 
 from records.errors import FileFault
 from records.rejects import faults

@@ -11,7 +11,8 @@ from records.checksum import add_checksums, format_checksum, version_checksums
 from records.key import keys
 from records.row_hash import RULE_VERSION, row_hashes
 from waybill_contracts import Batch, Column, RecordsIngested
-from waybill_contracts.declaration import DECIMAL_TYPE, POSTGRES_COLUMNS
+from waybill_contracts.column import DECIMAL_TYPE
+from waybill_contracts.declaration import POSTGRES_COLUMNS
 
 MAX_INTEGER_DIGITS = 19
 SAMPLE_ROWS = 16

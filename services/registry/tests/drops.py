@@ -11,6 +11,8 @@ from chassis.testing import outbox
 from registry.files import Files
 from registry.handlers import accept_declaration, register_drops
 from waybill_contracts import (
+    Column,
+    Declaration,
     DeclarationRequested,
     FileFailed,
     FileLoaded,
@@ -20,7 +22,6 @@ from waybill_contracts import (
     RetryRequested,
     uuid7,
 )
-from waybill_contracts.declaration import Column, Declaration
 
 ORDERS = Declaration(
     organisation="acme", table="orders", key=("id",), columns={"id": Column(type="integer"), "day": Column()}

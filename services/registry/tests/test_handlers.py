@@ -9,8 +9,7 @@ from chassis.database import Pool
 from registry.domain.standing import Outcome
 from registry.files import Files
 from registry.handlers import note_outcome, request_retry
-from waybill_contracts import FileRegistered, uuid7
-from waybill_contracts.declaration import Column
+from waybill_contracts import Column, FileRegistered, uuid7
 
 from .drops import (
     ORDERS,

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry.domain.declaring import refusal
 from registry.domain.standing import Outcome, Standing, note, retry
-from waybill_contracts import FileFailed, FileLoaded, FileSkipped, RecordsIngested
-from waybill_contracts.declaration import Column, Declaration
+from waybill_contracts import Column, Declaration, FileFailed, FileLoaded, FileSkipped, RecordsIngested
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FILE, TWIN = uuid4(), uuid4()
