@@ -211,6 +211,12 @@ def test_a_declaration_that_is_dumped_reads_back_the_same(columns: dict[str, Any
     assert parse_declaration(dump_declaration(declaration), "again.yaml") == declaration
 
 
+@pytest.mark.parametrize("text", ["\x85", "a\u2028b", "\u2029", "a\nb", "\r", " x ", "\t", "\\x85", '"'])
+def test_line_ends_of_any_script_are_dumped_as_they_are(text: str) -> None:
+    declaration = Declaration(organisation="acme", table="t", columns={"a": Column(one_of=(text,))})
+    assert parse_declaration(dump_declaration(declaration), "again.yaml") == declaration
+
+
 @given(text=st.text() | st.text("[]{}:,-?&*!|>'\"%@` \n\ta1#.~<="))
 def test_no_text_makes_anything_but_a_declaration_error(text: str) -> None:
     with pytest.raises(DeclarationError):

@@ -19,6 +19,7 @@ MAX_DEPTH = 10
 MAX_PROBLEMS = 50
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LINE_ENDS = re.compile("[\r\n\x85\u2028\u2029]")
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
 FLOAT = re.compile(r"[-+]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?")
 # YAML 1.2: NO is a country and 2026-01-31 a text here.
@@ -80,6 +81,14 @@ def dump_declaration(declaration: Declaration) -> str:
 class _Dumper(yaml.SafeDumper):
     """Quotes every text that would be read back as something else."""
 
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    # Line ends of other scripts are folded in every style but this one.
+    style = '"' if LINE_ENDS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(rf"^({FLOAT.pattern})$"), list("-+.0123456789"))
 
