@@ -1,4 +1,6 @@
-"""The key of a row: its key columns as one text, injective (design.md 13)."""
+"""The key of a row: its key columns as one text, injective (design.md 13); of a row without any, place or content."""
+
+from uuid import UUID
 
 import polars as pl
 
@@ -8,6 +10,7 @@ from records.digest import hex_digests
 MAX_KEY_BYTES = 512
 DIGEST_START = "sha256:"
 SPECIAL = r"[\\|\x00-\x1f\x7f]"
+CONTENT_START = "row:"
 ESCAPES = {"\\": "\\\\", "|": "\\|"} | {chr(code): f"\\x{code:02x}" for code in (*range(0x20), 0x7F)}
 
 
@@ -24,6 +27,20 @@ def keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
     if not digested.any():
         return joined
     return joined.zip_with(~digested, DIGEST_START + hex_digests(joined))
+
+
+def line_keys(lines: pl.Series, file_id: UUID) -> pl.Series:
+    """`<file id>|<line>` of each row, named `_key`: a row is what one line of one file says; raises for no line."""
+    if lines.null_count():
+        raise ValueError(f"{lines.null_count()} rows have no line")
+    return (f"{file_id}|" + lines.cast(pl.String)).rename("_key")
+
+
+def content_keys(hashes: pl.Series) -> pl.Series:
+    """`row:<hash>` of each row, named `_key`: rows of the same content are one record; raises for no hash."""
+    if hashes.null_count():
+        raise ValueError(f"{hashes.null_count()} rows have no hash")
+    return (CONTENT_START + hashes.bin.encode("hex")).rename("_key")
 
 
 def _joined(parts: list[pl.Series]) -> pl.Series:

@@ -1,10 +1,12 @@
 import re
+from hashlib import sha256
+from uuid import UUID
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records.key import keys
+from records.key import content_keys, keys, line_keys
 
 from .reference import NAMES, VALUES, Row, frame_of, key
 
@@ -77,3 +79,33 @@ def test_a_null_part_is_refused_naming_the_column() -> None:
 
 def test_no_rows_have_no_keys() -> None:
     assert keys(pl.DataFrame(schema={"a": pl.String, "b": pl.Int64}), ("a", "b")).to_list() == []
+
+
+FILE = UUID("01A1FD7D-BF76-73ED-8000-00000000002A")
+
+
+def test_a_row_without_key_columns_is_named_by_its_file_and_line() -> None:
+    found = line_keys(pl.Series("_line", [2, 10_000_000_000]), FILE)
+    assert (found.name, found.dtype) == ("_key", pl.String)
+    name = "01a1fd7d-bf76-73ed-8000-00000000002a"
+    assert found.to_list() == [f"{name}|2", f"{name}|10000000000"]
+    assert found.to_list() == [key((name, line)) for line in (2, 10_000_000_000)]
+
+
+def test_a_row_that_is_known_by_its_content_is_named_by_its_hash() -> None:
+    hashes = [sha256(content).digest() for content in (b"one", b"two", b"one")]
+    found = content_keys(pl.Series("_hash", hashes))
+    assert (found.name, found.dtype) == ("_key", pl.String)
+    assert found.to_list() == [f"row:{digest.hex()}" for digest in hashes]
+
+
+def test_rows_without_line_or_hash_have_no_key() -> None:
+    with pytest.raises(ValueError, match="1 rows have no line"):
+        line_keys(pl.Series("_line", [2, None]), FILE)
+    with pytest.raises(ValueError, match="2 rows have no hash"):
+        content_keys(pl.Series("_hash", [None, b"x" * 32, None]))
+
+
+def test_no_rows_have_neither_lines_nor_hashes() -> None:
+    assert line_keys(pl.Series("_line", [], pl.Int64), FILE).to_list() == []
+    assert content_keys(pl.Series("_hash", [], pl.Binary)).to_list() == []

@@ -1,4 +1,4 @@
-"""Frames of versions as encode_batch takes them: inserts and updates in turn."""
+"""Frames of versions as encode_batch takes them: inserts and updates in turn, or with deletes among them."""
 
 from datetime import UTC, datetime
 
@@ -28,4 +28,18 @@ def versions(types: dict[str, str], rows: list[Row]) -> pl.DataFrame:
         pl.Series("_changed", changed, dtype=pl.List(pl.String)),
         pl.Series("_previous_hash", [b"p" * 32 if update else None for update in updates], dtype=pl.Binary),
         pl.Series("_prev", [b"0123456789a\x00" if update else None for update in updates], dtype=pl.Binary),
+    )
+
+
+def with_deletes(types: dict[str, str], rows: list[Row], deleted: set[int]) -> pl.DataFrame:
+    """The rows as versions, those of these numbers as deletes: no values, even in columns that need one, no hash."""
+    frame = versions(types, [dict.fromkeys(row) if n in deleted else row for n, row in enumerate(rows)])
+    is_deleted = pl.Series([number in deleted for number in range(len(rows))], dtype=pl.Boolean)
+    without = {name: pl.when(~is_deleted).then(pl.col(name)).alias(name) for name in ("_hash", "_line", "_changed")}
+    return frame.with_columns(
+        *without.values(),
+        pl.when(is_deleted).then(pl.lit("delete")).otherwise("_change").alias("_change"),
+        pl.when(is_deleted).then(pl.lit(b"p" * 32)).otherwise("_previous_hash").alias("_previous_hash"),
+        pl.when(is_deleted).then(pl.lit(b"0123456789a\x00")).otherwise("_prev").alias("_prev"),
+        pl.when(is_deleted).then(pl.col("_version") + 1).otherwise("_version").alias("_version"),
     )
