@@ -7,17 +7,19 @@ if TYPE_CHECKING:
     from chassis.app import run
     from chassis.database import Pool, Tx, open_pool
     from chassis.errors import AlreadyHandled, Fenced, NotNow, Unprocessable
-    from chassis.jobs import Job, JobKind, find_job, lock_lane, put_job
+    from chassis.jobs import WAITING, Job, JobKind, JobRow, end_waiting, find_job, lock_lane, put_job
     from chassis.messaging import emit, once
     from chassis.names import Names
     from chassis.service import Service
     from chassis.telemetry import stage
 
 __all__ = [
+    "WAITING",
     "AlreadyHandled",
     "Fenced",
     "Job",
     "JobKind",
+    "JobRow",
     "Names",
     "NotNow",
     "Pool",
@@ -25,6 +27,7 @@ __all__ = [
     "Tx",
     "Unprocessable",
     "emit",
+    "end_waiting",
     "find_job",
     "lock_lane",
     "once",
@@ -35,10 +38,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "WAITING": "chassis.jobs",
     "AlreadyHandled": "chassis.errors",
     "Fenced": "chassis.errors",
     "Job": "chassis.jobs",
     "JobKind": "chassis.jobs",
+    "JobRow": "chassis.jobs",
     "Names": "chassis.names",
     "NotNow": "chassis.errors",
     "Pool": "chassis.database",
@@ -46,6 +51,7 @@ _HOMES = {
     "Tx": "chassis.database",
     "Unprocessable": "chassis.errors",
     "emit": "chassis.messaging",
+    "end_waiting": "chassis.jobs",
     "find_job": "chassis.jobs",
     "lock_lane": "chassis.jobs",
     "once": "chassis.messaging",

@@ -14,6 +14,9 @@ TIMER_LANE = "-"
 RunJob = Callable[["Job"], Awaitable[None]]
 Exhausted = Callable[[Tx, "Job", str], Awaitable[None]]
 
+WAITING = ("HELD", "LATE")
+"""States of a job that waits for a decision."""
+
 
 @dataclass(frozen=True)
 class JobKind:
@@ -21,13 +24,16 @@ class JobKind:
 
     dense: seq 1, 2, 3…, and a missing one stops the walk. passing: states, besides DONE, SKIPPED and REFUSED, that
     later jobs of the lane walk past. every: seconds after which a timer job (one lane, one seq) is queued again.
+
+    A job that is HELD or LATE has not come to an end: it waits for a decision, to be put again or ended
+    (`end_waiting`). HELD holds up the later jobs of its lane, LATE does not.
     """
 
     name: str
     run: RunJob
     exhausted: Exhausted | None = None
     dense: bool = True
-    passing: frozenset[str] = frozenset({"FAILED"})
+    passing: frozenset[str] = frozenset({"FAILED", "LATE"})
     max_tries: int = 5
     deadline_seconds: float = 3600.0
     workers: int = 1
@@ -38,6 +44,9 @@ class JobKind:
 class JobRow:
     """A job as it stands in the table."""
 
+    kind: str
+    lane: str
+    seq: int
     state: str
     attempt: int
     tries: int
@@ -86,20 +95,7 @@ class Job:
 
     async def end(self, tx: Tx, state: str, reason: str | None = None) -> None:
         """The state this job ends in, within a step; wakes the workers where the lane has more for them."""
-        await tx.execute(
-            """
-            UPDATE jobs SET state = $4, reason = $5, ended_at = now(), lease = NULL
-            WHERE kind = $1 AND lane = $2 AND seq = $3
-            RETURNING CASE WHEN EXISTS (
-                SELECT FROM jobs waiting WHERE waiting.kind = $1 AND waiting.lane = $2 AND waiting.state = 'QUEUED'
-            ) THEN pg_notify(current_schema() || '_jobs', $1::text) END
-            """,
-            self.kind,
-            self.lane,
-            self.seq,
-            state,
-            reason,
-        )
+        await _end(tx, self, state, reason)
         self._ends = True
 
     async def note(self, tx: Tx, reason: str) -> None:
@@ -111,6 +107,30 @@ class Job:
             self.seq,
             reason,
         )
+
+
+async def _end(tx: Tx, job: "Job | JobRow", state: str, reason: str | None) -> None:
+    await tx.execute(
+        """
+        UPDATE jobs SET state = $4, reason = $5, ended_at = now(), lease = NULL
+        WHERE kind = $1 AND lane = $2 AND seq = $3
+        RETURNING CASE WHEN EXISTS (
+            SELECT FROM jobs waiting WHERE waiting.kind = $1 AND waiting.lane = $2 AND waiting.state = 'QUEUED'
+        ) THEN pg_notify(current_schema() || '_jobs', $1::text) END
+        """,
+        job.kind,
+        job.lane,
+        job.seq,
+        state,
+        reason,
+    )
+
+
+async def end_waiting(tx: Tx, job: JobRow, state: str, reason: str) -> None:
+    """The state in which a decision ends a job that is HELD or LATE; its lane is locked and it was found since."""
+    if job.state not in WAITING:
+        raise ValueError(f"{job.kind} {job.lane}#{job.seq} is {job.state}; no decision is waited for")
+    await _end(tx, job, state, reason)
 
 
 async def wake(tx: Tx, kind: str) -> None:
@@ -129,7 +149,8 @@ async def lock_lane(tx: Tx, kind: str, lane: str, *, owner: str) -> None:
 async def find_job(tx: Tx, kind: str, lane: str, seq: int) -> JobRow | None:
     """The job as it stands, locked; None where it was never put."""
     row = await tx.fetchrow(
-        "SELECT state, attempt, tries, payload, reason FROM jobs WHERE kind = $1 AND lane = $2 AND seq = $3 FOR UPDATE",
+        "SELECT kind, lane, seq, state, attempt, tries, payload, reason FROM jobs"
+        " WHERE kind = $1 AND lane = $2 AND seq = $3 FOR UPDATE",
         kind,
         lane,
         seq,

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import asyncpg
 import pytest
 from chassis import claim
 from chassis.database import Pool
 from chassis.errors import Fenced, NotNow
-from chassis.jobs import Job, JobKind, find_job, lock_lane, put_job
+from chassis.jobs import WAITING, Job, JobKind, end_waiting, find_job, lock_lane, put_job
 from chassis.workers import Workers
 
 LEASE_SECONDS = 30.0
@@ -86,6 +86,35 @@ async def test_a_held_job_blocks_its_lane(db: Pool) -> None:
     await put(db, INGEST, "acme/a", 2)
     await end(db, await take(db), "HELD")
     assert await claim.claim(db, INGEST, LEASE_SECONDS) is None
+
+
+async def test_a_late_job_is_walked_past_but_has_not_ended(db: Pool) -> None:
+    for seq in (1, 2):
+        await put(db, INGEST, "acme/a", seq)
+    late = await take(db)
+    await end(db, late, "LATE")
+    await claim.complete(db, INGEST, late)
+    assert await state(db, "ingest", "acme/a", 1) == "LATE"
+    await end(db, await take(db), "DONE")
+    assert await claim.claim(db, INGEST, LEASE_SECONDS) is None
+    await put(db, INGEST, "acme/a", 1)
+    assert (await take(db)).seq == 1
+
+
+@pytest.mark.parametrize("waiting", WAITING)
+async def test_a_decision_ends_a_job_that_waits_for_one_and_the_lane_goes_on(db: Pool, waiting: str) -> None:
+    for seq in (1, 2):
+        await put(db, INGEST, "acme/a", seq)
+    await end(db, await take(db), waiting)
+    async with db.acquire() as tx, tx.transaction():
+        await lock_lane(tx, "ingest", "acme/a", owner="acme")
+        for seq, is_waiting in ((1, True), (2, False)):
+            job = await find_job(tx, "ingest", "acme/a", seq)
+            assert job
+            with nullcontext() if is_waiting else pytest.raises(ValueError, match="no decision is waited for"):
+                await end_waiting(tx, job, "REFUSED", "refused by zoe")
+    assert await state(db, "ingest", "acme/a", 1) == "REFUSED"
+    assert (await take(db)).seq == 2
 
 
 async def test_a_retried_low_seq_waits_for_the_running_job_and_comes_next(db: Pool) -> None:
