@@ -3,7 +3,8 @@
 from chassis import Pool, Unprocessable, find_job, lock_lane, once, put_job
 from waybill_contracts import RecordsIngested, RetryRequested
 
-from loader.domain import find_faults, position_name
+from loader.domain.facts import find_faults
+from loader.domain.faults import position_name
 from loader.store.facts import find_position, read_fact, store_fact
 
 LOAD = "load"

@@ -13,9 +13,12 @@ from records.bson_decode import DecodeFault, decode_batch
 from waybill_contracts import Batch, FileLoaded, RecordsIngested
 from waybill_contracts.loads import LoadCounts
 
-from loader import domain
 from loader.documents import Documents
-from loader.domain import Load, LogDiffers, Mismatch, Place, Tally
+from loader.domain.facts import stated_changes, types_of
+from loader.domain.faults import LogDiffers, Mismatch, named
+from loader.domain.loading import Load, Tally, check_appended, check_counts, check_sums
+from loader.domain.tables import Place, fit_tables
+from loader.domain.versions import check_batch, orders
 from loader.store import current, ledger, log, tables
 
 SERVICE = "loader"
@@ -42,9 +45,9 @@ async def prepare(job: Job, *, warehouse: Pool, names: Names) -> Load | None:
     # does not run any more is refused by its next step.
     fact, dataset, appended = await ledger.read_position(warehouse, job.lane, job.seq)
     place = place_of(fact, names)
-    with domain.named(fact):
-        if dataset.applied == fact.position - 1 and domain.merge_columns(dataset.columns, fact) == dataset.columns:
-            return Load(fact, place, dataset.columns, appended)
+    with named(fact):
+        if dataset.applied == fact.position - 1 and fit_tables(dataset.tables, fact) == dataset.tables:
+            return Load(fact, place, dataset.tables, appended)
         return await open_load(job, fact, place, warehouse=warehouse)
 
 
@@ -56,11 +59,11 @@ async def open_load(job: Job, fact: RecordsIngested, place: Place, *, warehouse:
             return None
         if dataset.applied != fact.position - 1:
             raise Mismatch(f"position {dataset.applied} is the applied one, so this is not the next")
-        columns = domain.merge_columns(dataset.columns, fact)
-        if columns != dataset.columns:
-            await tables.change_tables(tx, place, dataset.columns, columns, fact)
-            await ledger.set_columns(tx, fact.dataset, columns)
-        return Load(fact, place, columns, await ledger.read_appended(tx, fact))
+        fitting = fit_tables(dataset.tables, fact)
+        if fitting != dataset.tables:
+            await tables.change_tables(tx, place, dataset.tables, fitting, fact)
+            await ledger.set_tables(tx, fact.dataset, fitting)
+        return Load(fact, place, fitting, await ledger.read_appended(tx, fact))
 
 
 def place_of(fact: RecordsIngested, names: Names) -> Place:
@@ -125,19 +128,19 @@ async def read_batch(load: Load, batch: Batch, documents: Documents) -> log.Payl
 
 def proven_payload(raw: bytes, batch: Batch, fact: RecordsIngested) -> log.Payload:
     """Decode and check."""
-    with domain.named(fact, batch):
+    with named(fact, batch):
         try:
-            versions = decode_batch(raw, domain.types_of(fact))
+            versions = decode_batch(raw, types_of(fact))
         except DecodeFault as fault:
             raise Mismatch(str(fault)) from fault
-        domain.check_batch(versions, batch, fact)
-    return log.encode(versions, domain.types_of(fact), fact.attempt)
+        check_batch(versions, batch, fact)
+    return log.encode(versions, types_of(fact), fact.attempt, orders(versions, fact))
 
 
 async def append_batch(tx: Tx, load: Load, batch: Batch, payload: log.Payload) -> bool:
     """Append one batch to the dataset's log, whole or not at all; whether the current table has its key."""
-    with domain.named(load.fact, batch):
-        has_key = await tables.check_columns(tx, load.place, load.columns)
+    with named(load.fact, batch):
+        has_key = await tables.check_columns(tx, load.place, load.tables)
         if await ledger.claim_batch(tx, load.fact, batch):
             await log.append(tx, load.place, payload)
         return has_key
@@ -147,17 +150,17 @@ async def apply_file(job: Job, load: Load, only: tuple[Batch, log.Payload] | Non
     """Make the file the current state, all at once; its only batch is appended with it."""
     with stage(SERVICE, "apply"):
         async with job.step(warehouse) as tx:
-            has_key = await (append_batch(tx, load, *only) if only else check_appended(tx, load))
-            with domain.named(load.fact):
+            has_key = await (append_batch(tx, load, *only) if only else check_log(tx, load))
+            with named(load.fact):
                 await apply_log(tx, load, has_key=has_key, warehouse=warehouse)
             await job.end(tx, "DONE")
 
 
-async def check_appended(tx: Tx, load: Load) -> bool:
+async def check_log(tx: Tx, load: Load) -> bool:
     """Every batch was appended, to tables that are as they were made; whether the current one has its key."""
-    with domain.named(load.fact):
-        domain.check_appended(load.fact, await ledger.read_appended(tx, load.fact))
-        return await tables.check_columns(tx, load.place, load.columns)
+    with named(load.fact):
+        check_appended(load.fact, await ledger.read_appended(tx, load.fact))
+        return await tables.check_columns(tx, load.place, load.tables)
 
 
 async def forget_file(job: Job, load: Load, *, warehouse: Pool) -> None:
@@ -171,8 +174,8 @@ async def apply_log(tx: Tx, load: Load, *, has_key: bool, warehouse: Pool) -> No
     """Write the current rows and announce the file; whatever is not what the fact says rolls all back."""
     fact = load.fact
     tally, done = await tally_and_apply(tx, load, has_key=has_key, warehouse=warehouse)
-    domain.check_counts(fact, "the log holds", tally.counts)
-    domain.check_counts(fact, "the current table took", done)
+    check_counts(fact, "the log holds", tally.counts)
+    check_counts(fact, "the current table took", done)
     if not await ledger.set_applied(tx, fact):
         raise Mismatch("the position before it is not the applied one")
     await emit(tx, loaded(fact, tally))
@@ -181,16 +184,16 @@ async def apply_log(tx: Tx, load: Load, *, has_key: bool, warehouse: Pool) -> No
 async def tally_and_apply(tx: Tx, load: Load, *, has_key: bool, warehouse: Pool) -> tuple[Tally, dict[str, int]]:
     """What the log holds, proven to be what the fact says, and how many rows each change has changed."""
     fact = load.fact
-    apply = partial(current.apply_position, tx, load, domain.stated_changes(fact), has_key=has_key)
+    apply = partial(current.apply_position, tx, load, stated_changes(fact), has_key=has_key)
     if len(fact.batches) <= 1:
         tally = await log.tally(tx, load.place, fact.position)
-        domain.check_sums(fact, tally)
+        check_sums(fact, tally)
         return tally, await apply()
     # Large sums are worked out beside the apply, on a connection of their own; both must agree before the commit.
     sums, done = await asyncio.gather(log.tally(warehouse, load.place, fact.position), apply(), return_exceptions=True)
     if isinstance(sums, BaseException):
         raise sums
-    domain.check_sums(fact, sums)
+    check_sums(fact, sums)
     if isinstance(done, BaseException):
         raise done
     return sums, done

@@ -203,12 +203,13 @@ class Sender:
 
     def _system(self, frame: pl.DataFrame, entries: list[tuple[int, str, bytes | None]]) -> pl.DataFrame:
         changed = [["customer"] if change == "update" else None for _, change, _ in entries]
+        lines = [None if change == "delete" else line for line, (_, change, _) in enumerate(entries, 2)]
         return frame.with_columns(
             pl.Series("_version", [version for version, _, _ in entries], pl.Int64),
             pl.Series("_change", [change for _, change, _ in entries], pl.String),
             pl.Series("_changed", changed, pl.List(pl.String)),
             pl.Series("_previous_hash", [previous for *_, previous in entries], pl.Binary),
-            pl.Series("_line", range(2, len(entries) + 2), pl.Int64),
+            pl.Series("_line", lines, pl.Int64),
             pl.lit(None, pl.Binary).alias("_prev"),
         )
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loader.domain import Place
+from loader.domain.tables import Place
 from loader.store import ledger, log
 from records.checksum import format_checksum, version_checksums
 

@@ -4,12 +4,14 @@ import asyncpg
 from chassis import Tx
 from chassis.sql import Fragment, columns, fragment, identifier, join, sql
 
-from loader.domain import Load, Mismatch, Place
+from loader.domain.faults import Mismatch
+from loader.domain.loading import Load
+from loader.domain.tables import Place
 
 
 async def apply_position(tx: Tx, load: Load, changes: frozenset[str], *, has_key: bool) -> dict[str, int]:
     """Make the table what the log says as of this position; how many rows each kind of change has changed."""
-    place, position, business = load.place, load.fact.position, load.columns
+    place, position, business = load.place, load.fact.position, load.tables.columns
     done = {}
     if not has_key:
         done["insert"] = await _insert(tx, place, position, business)

@@ -1,15 +1,24 @@
 """The history view: the change log that people read, up to the applied position, with the facts of each file."""
 
+import asyncpg
 from chassis import Tx
 from chassis.sql import Fragment, columns, fragment, identifier, join, literal, sql
 from waybill_contracts import RecordsIngested
 
-from loader.domain import Place
+from loader.domain.faults import Mismatch
+from loader.domain.tables import Place
 
 
 async def drop_history(tx: Tx, place: Place) -> None:
-    """PostgreSQL widens no column that a view shows."""
-    await tx.execute(sql("DROP VIEW {history}", history=place.history))
+    """PostgreSQL widens no column that a view shows, and adds none but behind the others."""
+    try:
+        await tx.execute(sql("DROP VIEW IF EXISTS {history}", history=place.history))
+    except asyncpg.DependentObjectsStillExistError as error:
+        view = ".".join(place.history)
+        raise Mismatch(
+            f"the view {view} must be made anew for this file, and cannot: {error.detail}; nothing was changed:"
+            " drop what depends on it, retry the file, and make it again"
+        ) from error
 
 
 async def make_history(tx: Tx, place: Place, business: dict[str, str], fact: RecordsIngested) -> None:
@@ -24,7 +33,7 @@ async def make_history(tx: Tx, place: Place, business: dict[str, str], fact: Rec
                 l._change, l._changed,
                 encode(l._hash, 'hex') AS _hash, encode(l._previous_hash, 'hex') AS _previous_hash,
                 f.file_id AS _file_id, f.arrival AS _arrival, f.registration AS _registration,
-                l._attempt, l._position, l._line,
+                l._attempt, l._position, l._line, l._order,
                 f.bucket AS _bucket, f.object_key AS _object, f.version_id AS _object_version, f.size AS _size,
                 f.sha256 AS _sha256, f."user" AS _user, f.reason AS _reason,
                 f.registered_at AS _registered_at, l._loaded_at, f.rule_version AS _rule_version,
@@ -37,7 +46,7 @@ async def make_history(tx: Tx, place: Place, business: dict[str, str], fact: Rec
             history=place.history,
             log=place.log,
             business=columns(business, "l"),
-            shown=_shown_key({name: business[name] for name in fact.key}),
+            shown=_shown_key(place, {name: business[name] for name in fact.key}),
             **_constants(fact),
         )
     )
@@ -52,20 +61,35 @@ def _constants(fact: RecordsIngested) -> dict[str, Fragment]:
     }
 
 
-def _shown_key(key: dict[str, str]) -> Fragment:
+def _shown_key(place: Place, key: dict[str, str]) -> Fragment:
     """The key as people see it; where only its digest is kept, from its columns."""
-    parts = join(
-        " || '_' || ", [fragment("percent_escaped({text})", text=_canonical(*column)) for column in key.items()]
-    )
+    if not key:
+        return fragment("shown_key(l._key)")
     return fragment(
-        "CASE WHEN starts_with(l._key, 'sha256:') THEN coalesce({parts}, shown_key(l._key)) ELSE shown_key(l._key) END",
-        parts=parts,
+        """
+        CASE WHEN starts_with(l._key, 'sha256:') THEN coalesce(
+            {parts},
+            -- A delete has no values; the version before it has.
+            (SELECT {former_parts} FROM {log} p WHERE p._key = l._key AND p._version = l._version - 1),
+            shown_key(l._key)
+        ) ELSE shown_key(l._key) END
+        """,
+        log=place.log,
+        parts=_joined_parts("l", key),
+        former_parts=_joined_parts("p", key),
     )
 
 
-def _canonical(name: str, declared: str) -> Fragment:
+def _joined_parts(relation: str, key: dict[str, str]) -> Fragment:
+    return join(
+        " || '_' || ",
+        [fragment("percent_escaped({text})", text=_canonical(relation, *column)) for column in key.items()],
+    )
+
+
+def _canonical(relation: str, name: str, declared: str) -> Fragment:
     """The canonical text of a column (design.md 13)."""
-    column = identifier("l", name)
+    column = identifier(relation, name)
     match declared:
         case "date":
             return fragment("to_char({column}, 'YYYY-MM-DD')", column=column)

@@ -2,23 +2,27 @@
 
 from dataclasses import dataclass
 
+import asyncpg
 from chassis import Pool, Tx
 from waybill_contracts import Batch, RecordsIngested
+
+from loader.domain.tables import Tables
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """How far a dataset is, and the columns that its tables were made with."""
+    """How far a dataset is, and what its tables were made with."""
 
     applied: int
-    columns: dict[str, str]
+    tables: Tables
 
 
 async def read_position(db: Pool, dataset: str, position: int) -> tuple[RecordsIngested, Dataset, frozenset[int]]:
     """What was said of a position that is known, how far its dataset is, and which of its batches are in the log."""
     row = await db.fetchrow(
         """
-        SELECT f.event, coalesce(d.applied, 0) AS applied, coalesce(d.columns, '[]') AS columns, (
+        SELECT f.event, coalesce(d.applied, 0) AS applied,
+            coalesce(d.columns, '[]') AS columns, coalesce(d.layout, 1) AS layout, (
             -- As jsonb: a connection asks for the type of the first array of numbers, which takes 50 ms.
             SELECT coalesce(jsonb_agg(b.number), '[]') FROM batches b
             WHERE b.dataset = f.dataset AND b.position = f.position
@@ -32,7 +36,7 @@ async def read_position(db: Pool, dataset: str, position: int) -> tuple[RecordsI
     assert row is not None
     return (
         RecordsIngested.model_validate(row["event"], extra="ignore"),
-        Dataset(row["applied"], dict(row["columns"])),
+        _dataset(row),
         frozenset(row["appended"]),
     )
 
@@ -40,15 +44,24 @@ async def read_position(db: Pool, dataset: str, position: int) -> tuple[RecordsI
 async def open_dataset(tx: Tx, dataset: str) -> Dataset:
     """The dataset as it stands, made if it is new."""
     await tx.execute("INSERT INTO datasets (dataset) VALUES ($1) ON CONFLICT DO NOTHING", dataset)
-    row = await tx.fetchrow("SELECT applied, columns FROM datasets WHERE dataset = $1", dataset)
+    row = await tx.fetchrow("SELECT applied, columns, layout FROM datasets WHERE dataset = $1", dataset)
     assert row is not None
-    return Dataset(row["applied"], dict(row["columns"]))
+    return _dataset(row)
 
 
-async def set_columns(tx: Tx, dataset: str, columns: dict[str, str]) -> None:
-    """Remember the columns that the tables have now."""
-    # As pairs, since jsonb does not keep the order of an object's names.
-    await tx.execute("UPDATE datasets SET columns = $2 WHERE dataset = $1", dataset, list(columns.items()))
+def _dataset(row: asyncpg.Record) -> Dataset:
+    return Dataset(row["applied"], Tables(dict(row["columns"]), row["layout"]))
+
+
+async def set_tables(tx: Tx, dataset: str, tables: Tables) -> None:
+    """Remember what the tables have now."""
+    await tx.execute(
+        "UPDATE datasets SET columns = $2, layout = $3 WHERE dataset = $1",
+        dataset,
+        # As pairs, since jsonb does not keep the order of an object's names.
+        list(tables.columns.items()),
+        tables.layout,
+    )
 
 
 async def set_applied(tx: Tx, fact: RecordsIngested) -> bool:

@@ -10,7 +10,10 @@ from chassis.sql import columns, sql
 from pgpq import ArrowToPostgresBinaryEncoder
 from records.checksum import format_checksum
 
-from loader.domain import Mismatch, Place, Tally, sample
+from loader.domain.faults import Mismatch
+from loader.domain.loading import Tally
+from loader.domain.tables import Place
+from loader.domain.versions import sample
 
 SYSTEM_COLUMNS = (
     "_key",
@@ -35,11 +38,12 @@ class Payload:
     sample: list[tuple[Any, ...]]
 
 
-def encode(versions: pl.DataFrame, business: dict[str, str], attempt: int) -> Payload:
-    """The attempt's versions in the binary format of COPY."""
+def encode(versions: pl.DataFrame, business: dict[str, str], attempt: int, orders: pl.Series | None = None) -> Payload:
+    """The attempt's versions in the binary format of COPY; without orders none is sent."""
     attempts = pl.Series("_attempt", [attempt], pl.Int64).new_from_index(0, versions.height)
     held = {column.name: column for column in (*versions, attempts)}
-    rows = pl.DataFrame([held[name] for name in (*business, *SYSTEM_COLUMNS)])
+    more = [] if orders is None else [orders.alias("_order")]
+    rows = pl.DataFrame([held[name] for name in (*business, *SYSTEM_COLUMNS)] + more)
     table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     encoder = ArrowToPostgresBinaryEncoder(table.schema)
     pieces = (encoder.write_header(), *map(encoder.write_batch, table.to_batches()), encoder.finish())

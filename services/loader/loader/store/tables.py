@@ -7,10 +7,11 @@ from chassis import Tx
 from chassis.sql import Fragment, column_type, fragment, identifier, join, sql
 from waybill_contracts import RecordsIngested
 
-from loader.domain import Mismatch, Place
+from loader.domain.faults import Mismatch
+from loader.domain.tables import LAYOUT, Place, Tables
 from loader.store.history import drop_history, make_history
 
-LOG_COLUMNS = {
+FIRST_LOG_COLUMNS = {
     "_key": "text",
     "_version": "bigint",
     "_change": "text",
@@ -22,6 +23,8 @@ LOG_COLUMNS = {
     "_line": "bigint",
     "_loaded_at": "timestamp with time zone",
 }
+LOG_COLUMNS = {1: FIRST_LOG_COLUMNS, 2: FIRST_LOG_COLUMNS | {"_order": "text"}}
+"""By layout; each only adds what may be null, so that a loader can write to tables of a newer one."""
 CURRENT_COLUMNS = {
     "_key": "text",
     "_version": "bigint",
@@ -31,17 +34,26 @@ CURRENT_COLUMNS = {
 CATALOGUE_NAMES = {"timestamptz": "timestamp with time zone"}
 
 
-async def change_tables(
-    tx: Tx, place: Place, made: dict[str, str], wanted: dict[str, str], fact: RecordsIngested
-) -> None:
-    """Log, current table and history view hold the wanted columns; those that were made are only widened."""
-    if not made:
+async def change_tables(tx: Tx, place: Place, made: Tables, wanted: Tables, fact: RecordsIngested) -> None:
+    """Log, current table and history view hold what is wanted; what was made is only widened and added to."""
+    if not made.columns:
         await _make_schemas(tx, place)
-        await _make_tables(tx, place, wanted)
+        await _make_tables(tx, place, wanted.columns)
     else:
         await check_columns(tx, place, made)
-        await _alter_tables(tx, place, made, wanted)
-    await make_history(tx, place, wanted, fact)
+        if made.layout < wanted.layout:
+            await _add_order(tx, place)
+        await _alter_tables(tx, place, made.columns, wanted.columns)
+    await make_history(tx, place, wanted.columns, fact)
+
+
+async def _add_order(tx: Tx, place: Place) -> None:
+    """From layout 1 to 2; no row of the log is read or written for it."""
+    await drop_history(tx, place)
+    try:
+        await tx.execute(sql('ALTER TABLE {log} ADD COLUMN _order text COLLATE "C"', log=place.log))
+    except asyncpg.DuplicateColumnError as error:
+        raise Mismatch(f"table {'.'.join(place.log)} has a column _order that this service did not make") from error
 
 
 async def _make_schemas(tx: Tx, place: Place) -> None:
@@ -84,7 +96,7 @@ async def _make_tables(tx: Tx, place: Place, columns: dict[str, str]) -> None:
                 _version bigint NOT NULL, _position bigint NOT NULL, _attempt bigint NOT NULL, _line bigint,
                 _loaded_at timestamptz NOT NULL DEFAULT now(),
                 _key text COLLATE "C" NOT NULL, _change text NOT NULL, _changed text[],
-                _hash bytea, _previous_hash bytea,
+                _hash bytea, _previous_hash bytea, _order text COLLATE "C",
                 PRIMARY KEY (_key, _version)
             )
             """,
@@ -128,16 +140,17 @@ async def _alter_tables(tx: Tx, place: Place, made: dict[str, str], wanted: dict
         await tx.execute(sql("ALTER TABLE {table} {actions}", table=table, actions=actions))
 
 
-async def check_columns(tx: Tx, place: Place, columns: dict[str, str]) -> bool:
+async def check_columns(tx: Tx, place: Place, made: Tables) -> bool:
     """The catalogue says of both tables what this service made, and will until the transaction ends.
 
     Somebody else's changes raise Mismatch. Whether the current table has its key.
     """
     # Held to the end of the transaction, so that no type changes between this look and the write.
     await tx.execute(sql("LOCK TABLE {log}, {current} IN ROW EXCLUSIVE MODE", log=place.log, current=place.current))
-    business = {name: _catalogue_name(declared) for name, declared in columns.items()}
+    business = {name: _catalogue_name(declared) for name, declared in made.columns.items()}
+    log_columns = LOG_COLUMNS[min(made.layout, LAYOUT)]
     rows = await _read_catalogue(tx, place)
-    for table, system in ((place.log, LOG_COLUMNS), (place.current, CURRENT_COLUMNS)):
+    for table, system in ((place.log, log_columns), (place.current, CURRENT_COLUMNS)):
         found = {row["attname"]: row["type"] for row in rows if row["is_log"] == (table == place.log)}
         if faults := _differences(found, business | system):
             raise Mismatch(f"table {'.'.join(table)} is not as it was made: {'; '.join(faults)}")

@@ -1,0 +1,1 @@
+"""What a load must find before it may go on: pure rules."""
