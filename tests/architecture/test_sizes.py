@@ -9,7 +9,8 @@ import house
 FILE_LINES = 300
 FUNCTION_LINES = 40
 HANDLER_LINES = 25
-ORACLE, ORACLE_LINES = "tests/system/oracle.py", 150
+ORACLE = {"tests/system/meaning.py": 200, "tests/system/oracle.py": 250}
+"""What a file says, and what becomes of it."""
 
 
 def long_functions(module: ast.Module, limit: int) -> Iterator[str]:
@@ -39,9 +40,11 @@ def test_no_handler_is_longer_than_25_lines() -> None:
 
 
 def test_the_oracle_can_be_read_in_one_sitting_and_knows_nothing_of_the_product() -> None:
-    text = (house.ROOT / ORACLE).read_text()
-    assert len(text.splitlines()) <= ORACLE_LINES
-    assert not {found.partition(".")[0] for found in imports(house.parsed(text))} - set(sys.stdlib_module_names)
+    known = {*sys.stdlib_module_names, *[path.rpartition("/")[2].removesuffix(".py") for path in ORACLE]}
+    for path, most in ORACLE.items():
+        text = (house.ROOT / path).read_text()
+        assert len(text.splitlines()) <= most, path
+        assert not {found.partition(".")[0] for found in imports(house.parsed(text))} - known
 
 
 def imports(module: ast.Module) -> Iterator[str]:

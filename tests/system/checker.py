@@ -4,8 +4,10 @@ import hashlib
 import json
 from typing import Any
 
+from asyncpg import Record
 from bson import Decimal128
 from installation import Installation
+from meaning import content_of
 from oracle import Oracle
 from pymongo import AsyncMongoClient
 
@@ -13,14 +15,22 @@ from pymongo import AsyncMongoClient
 async def check(installation: Installation, dataset: str, oracle: Oracle) -> None:
     """Current rows, versions dense from 1, log, documents and counts are what the oracle says."""
     files = await installation.files(dataset)
-    assert [file["state"] for file in files] == oracle.states
-    for file, counts, state in zip(files, oracle.counts, oracle.states, strict=True):
-        if state == "LOADED":
+    assert [(file["state"], _codes(file)) for file in files] == [
+        (each.state, each.codes if each.state == "HELD" else ()) for each in oracle.files
+    ]
+    for file, counts in zip(files, oracle.counts, strict=True):
+        if file["state"] == "LOADED":
             assert json.loads(file["rows"]) == counts, file["arrival"]
             assert file["balanced"] is True
     await _check_current(installation, dataset, oracle)
     await _check_log(installation, dataset, oracle)
     await _check_documents(installation, dataset, oracle)
+
+
+def _codes(file: Record) -> tuple[str, ...]:
+    """Why it is held; a changed type is only named beside the share of rejects."""
+    codes = {hold["code"] for hold in json.loads(file["holds"])} if file["state"] == "HELD" else set()
+    return tuple(sorted(codes - {"type_changed"}))
 
 
 def tables(installation: Installation, dataset: str) -> tuple[str, str]:
@@ -31,14 +41,27 @@ def tables(installation: Installation, dataset: str) -> tuple[str, str]:
     return f'"{prefix}orgdata_{schema}"."{table}"', f'"{prefix}orglog_{schema}"."{table}"'
 
 
+def _key(row: Record, oracle: Oracle) -> str:
+    """The record's key; one that is made of the content is told by the content, which has to be its own."""
+    if not oracle.meaning.deduplicate:
+        return str(row["_key"])
+    assert row["_key"] == f"row:{row['_hash'].hex()}"
+    return content_of(_values(row, oracle))
+
+
+def _values(row: Record, oracle: Oracle) -> dict[str, Any]:
+    """The business columns, as far as they have a value."""
+    return {name: row[name] for name in oracle.columns if dict(row).get(name) is not None}
+
+
 async def _check_current(installation: Installation, dataset: str, oracle: Oracle) -> None:
-    current, _ = tables(installation, dataset)
-    names = [*oracle.columns, "_version"]
+    current, log = tables(installation, dataset)
     if not await installation.db.fetchval("SELECT to_regclass($1)", current):
         assert not oracle.versions, f"{dataset} has no tables"
         return
-    rows = await installation.db.fetch(f"SELECT * FROM {current}")
-    found = {row["_key"]: {name: row[name] for name in names} for row in rows}
+    rows = await installation.db.fetch(f"SELECT c.*, l._hash FROM {current} c LEFT JOIN {log} l USING (_key, _version)")
+    found = {_key(row, oracle): _values(row, oracle) | {"_version": row["_version"]} for row in rows}
+    assert len(found) == len(rows)
     assert found == oracle.current
 
 
@@ -48,13 +71,15 @@ async def _check_log(installation: Installation, dataset: str, oracle: Oracle) -
         assert not oracle.versions, f"{dataset} has no log"
         return
     found: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    previous: dict[str, bytes | None] = {}
+    previous: dict[str, Record] = {}
     for row in await installation.db.fetch(f"SELECT * FROM {log} ORDER BY _key, _version"):
-        history = found.setdefault(row["_key"], [])
+        history = found.setdefault(_key(row, oracle), [])
+        before = previous.get(row["_key"])
         assert row["_version"] == len(history) + 1, f"{row['_key']}: versions are not dense"
-        assert row["_previous_hash"] == previous.get(row["_key"]), f"{row['_key']}: hashes do not link"
-        previous[row["_key"]] = row["_hash"]
-        history.append((row["_change"], {name: row[name] for name in oracle.columns}))
+        assert row["_previous_hash"] == (before and before["_hash"]), f"{row['_key']}: hashes do not link"
+        assert not before or (before["_order"] or "") <= (row["_order"] or ""), f"{row['_key']}: older over newer"
+        previous[row["_key"]] = row
+        history.append((row["_change"], _values(row, oracle)))
     assert found == oracle.versions
 
 
@@ -68,15 +93,16 @@ async def _check_documents(installation: Installation, dataset: str, oracle: Ora
         found: dict[tuple[str, int], tuple[str, dict[str, Any]]] = {}
         async for document in collection.find():
             if int.from_bytes(document["_id"].binary[:4], "big") in attempts:
-                data = {name: _plain(value) for name, value in document["data"].items() if value is not None}
-                place = (document["key"], document["version"])
-                assert place not in found, f"{place} stands twice"
-                found[place] = (document["change"], data)
-    expected = {
-        (key, number): (change, {name: _bson_like(value) for name, value in row.items() if value is not None})
-        for key, history in oracle.versions.items()
-        for number, (change, row) in enumerate(history, 1)
-    }
+                data = {name: _plain(value) for name, value in document.get("data", {}).items() if value is not None}
+                place = repr(sorted(data.items())) if oracle.meaning.deduplicate else document["key"]
+                assert (place, document["version"]) not in found, f"{place} stands twice"
+                found[place, document["version"]] = (document["change"], data)
+    expected = {}
+    for key, history in oracle.versions.items():
+        for number, (change, row) in enumerate(history, 1):
+            data = {name: _bson_like(value) for name, value in row.items()}
+            place = repr(sorted(data.items())) if oracle.meaning.deduplicate else key
+            expected[place, number] = (change, data)
     assert found == expected
 
 

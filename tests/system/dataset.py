@@ -1,36 +1,48 @@
 """A dataset as its people use it: files go in, and at the end the stores are held against the oracle."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 import checker
 from asyncpg import Record
 from installation import Installation, declaration_yaml, new_dataset, until
+from meaning import Meaning
 from oracle import Oracle
 
 COLUMNS = {"id": "{type: integer, required: true}", "name": "{type: text}", "amount": '{type: "decimal(8,2)"}'}
 ORACLE_COLUMNS = {"id": ("integer", True), "name": ("text", False), "amount": ("decimal(8,2)", False)}
 HEADER = b"id,name,amount\n"
+ORDERS = Meaning(("id",), ORACLE_COLUMNS)
 
 
 class Dataset:
     """Remembers what was delivered; the registry's order of arrival is the order the oracle is told."""
 
-    def __init__(self, installation: Installation, name: str) -> None:
+    def __init__(self, installation: Installation, name: str, meaning: Meaning = ORDERS) -> None:
         self.installation = installation
         self.name = name
-        self.oracle = Oracle(("id",), ORACLE_COLUMNS)
+        self.oracle = Oracle(**vars(meaning))
         self.contents: dict[str, bytes | None] = {}
 
     @classmethod
-    async def declared(cls, installation: Installation, organisation: str = "acme") -> "Dataset":
-        """A new one with the columns id, name and amount."""
-        made = cls(installation, new_dataset(organisation))
+    async def declared(
+        cls, installation: Installation, organisation: str = "acme", meaning: Meaning = ORDERS
+    ) -> "Dataset":
+        """A new one, with the columns id, name and amount unless it means something else."""
+        made = cls(installation, new_dataset(organisation), meaning)
         await installation.apply(made.yaml())
         return made
 
-    def yaml(self, columns: Mapping[str, str] = COLUMNS, **more: object) -> str:
-        """Its declaration."""
-        return declaration_yaml(self.name, ["id"], columns, **more)
+    def yaml(self, columns: Mapping[str, str] | None = None, **more: object) -> str:
+        """Its declaration, as the oracle has it; or with other columns, or more fields."""
+        meaning = self.oracle.meaning
+        return declaration_yaml(self.name, meaning.key, columns or declared_columns(meaning), **fields(meaning) | more)
+
+    async def mean(self, meaning: Meaning) -> None:
+        """From now on its files mean this."""
+        self.oracle.meaning = meaning
+        await self.installation.apply(self.yaml())
 
     async def drop(self, content: bytes, name: str | None = None) -> str:
         """Put a file into the bucket; its version id."""
@@ -48,8 +60,41 @@ class Dataset:
         return files
 
     async def settle(self, seconds: float = 60) -> list[Record]:
-        """The dataset's files once all that were dropped have come to an end."""
+        """The dataset's files once all that were dropped have come to an end, or wait for a decision."""
         return await self.installation.settled(self.name, len(self.contents), seconds)
+
+    async def tell_oracle(self, seconds: float = 60) -> list[Record]:
+        """Settle, and tell the oracle of the files it does not know yet."""
+        files = await self.settle(seconds)
+        for file in files[len(self.oracle.states) :]:
+            name = file["key"].removeprefix(f"{self.name}/")
+            self.oracle.take(self.contents[file["version_id"]], name, str(file["file_id"]))
+        return files
+
+    async def release(
+        self, arrival: int, renames: Mapping[str, str] | None = None, accept_columns: bool = False
+    ) -> None:
+        """Decide, by the command line, that a file which is held is right; the oracle hears of it."""
+        options = [word for old, new in (renames or {}).items() for word in ("--map", f"{old}={new}")]
+        await self._decide(arrival, "release", *options, *(["--accept-columns"] if accept_columns else []))
+        self.oracle.release(arrival, dict(renames or {}), accept_columns)
+
+    async def refuse(self, arrival: int) -> None:
+        """Decide, by the command line, that a file which is held is wrong; the oracle hears of it."""
+        await self._decide(arrival, "refuse")
+        self.oracle.refuse(arrival)
+
+    async def _decide(self, arrival: int, verb: str, *options: str) -> None:
+        await self.tell_oracle()
+        before = (await self.installation.files(self.name))[arrival - 1]
+        code, _, complaint = await self.installation.waybill("file", verb, f"{self.name}#{arrival}", *options)
+        assert code == 0, complaint
+
+        async def is_decided() -> bool:
+            file = (await self.installation.files(self.name))[arrival - 1]
+            return file["state"] == "REFUSED" if verb == "refuse" else file["registration"] > before["registration"]
+
+        await until(is_decided, 60, f"{self.name}#{arrival}: {verb} had no effect")
 
     async def until_registered(self, count: int) -> None:
         """So many of its files are known."""
@@ -76,9 +121,7 @@ class Dataset:
 
     async def check(self, seconds: float = 60) -> list[Record]:
         """All that was dropped stands in the stores as the oracle says."""
-        files = await self.settle(seconds)
-        for file in files[len(self.oracle.states) :]:
-            self.oracle.take(self.contents[file["version_id"]])
+        files = await self.tell_oracle(seconds)
         await checker.check(self.installation, self.name, self.oracle)
         return files
 
@@ -87,6 +130,37 @@ class Dataset:
         return await checker.digest(self.installation, self.name)
 
 
-def rows(*lines: str) -> bytes:
+def rows(*lines: str, header: bytes = HEADER) -> bytes:
     """A file of the columns id, name and amount."""
-    return HEADER + "".join(f"{line}\n" for line in lines).encode()
+    return header + "".join(f"{line}\n" for line in lines).encode()
+
+
+def declared_columns(meaning: Meaning) -> dict[str, str]:
+    """The columns as a declaration has them."""
+    columns: dict[str, dict[str, Any]] = {name: {"type": kind} for name, (kind, _) in meaning.columns.items()}
+    for name, column in columns.items():
+        column |= {"required": True} if meaning.columns[name][1] else {}
+        column |= {"optional": True} if name in meaning.optional else {}
+        aliases = [alias for alias, meant in meaning.aliases.items() if meant == name]
+        column |= {"aliases": aliases} if aliases else {}
+    return {name: json.dumps(column) for name, column in columns.items()}
+
+
+def fields(meaning: Meaning) -> dict[str, object]:
+    """All else that a declaration says."""
+    order_by = {"file_name": meaning.order_name, "column": meaning.order_column}
+    partition = {"path": "part" if meaning.partition_path else None, "column": meaning.partition_column}
+    said: dict[str, object] = {
+        "mode": meaning.mode,
+        "files": ["{organisation}/{table}/{part}/**"] if meaning.partition_path else None,
+        "deduplicate": meaning.deduplicate,
+        "order_by": {name: each for name, each in order_by.items() if each},
+        "partition": {name: each for name, each in partition.items() if each},
+        "late": meaning.late,
+    }
+    guards = {name: getattr(meaning, name) for name in ("max_reject_share", "max_delete_share")}
+    return {name: each for name, each in said.items() if each} | {
+        "duplicates": meaning.duplicates,
+        "other_columns": meaning.other_columns,
+        "guards": guards | {"min_rows_for_shares": meaning.min_rows},
+    }

@@ -167,16 +167,27 @@ class Installation:
         return await self.rows("registry", "SELECT * FROM files WHERE dataset = $1 ORDER BY arrival", dataset)
 
     async def settled(self, dataset: str, count: int, seconds: float = 60) -> list[asyncpg.Record]:
-        """The dataset's files once there are `count` and all have come to an end."""
+        """The dataset's files once there are `count`, and each has come to an end or waits for a decision."""
         last: list[asyncpg.Record] = []
 
         async def done() -> bool:
             nonlocal last
             last = await self.files(dataset)
-            return len(last) == count and all(file["state"] in FINAL for file in last)
+            return len(last) == count and are_quiet(last)
 
         await until(done, seconds, lambda: f"{dataset}: {[(f['arrival'], f['state'], f['reason']) for f in last]}")
         return last
+
+
+def are_quiet(files: Iterable[asyncpg.Record]) -> bool:
+    """Whether nothing more happens to a dataset's files until somebody decides or drops something."""
+    is_blocked = False
+    for file in files:
+        waits = file["state"] == "HELD" or (is_blocked and file["state"] == "REGISTERED")
+        if file["state"] not in FINAL and not waits:
+            return False
+        is_blocked |= file["state"] == "HELD" and file["code"] != "late"
+    return True
 
 
 def declaration_yaml(dataset: str, key: Iterable[str], columns: Mapping[str, str], **more: object) -> str:

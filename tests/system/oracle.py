@@ -1,150 +1,244 @@
-"""What must come out: a second implementation with csv and dict, and nothing of the product."""
+"""What must come out: a second implementation with dict, and nothing of the product."""
 
-import csv
-import io
-import re
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from meaning import Meaning, Refused, Row, Said, Statement, content_of, inferred, lines_of, read
 
 COUNTED = ("read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted")
 EMPTY_COUNTS = dict.fromkeys(COUNTED, 0)
-MAX_RECORD_BYTES = 15_000_000
-csv.field_size_limit(1 << 30)
-
-
-class Refused(ValueError):
-    """A value that is not of its type, or a file that is not what was declared."""
-
-
-def integer(text: str) -> int:
-    return int(text) if -(2**63) <= int(text) < 2**63 else int("")
-
-
-READERS = {
-    "text": (r"[^\0\ud800-\udfff]*", str),
-    "integer": (r"-?[0-9]+", integer),
-    "decimal": (r"-?[0-9]+(\.[0-9]+)?", Decimal),
-    "boolean": (r"true|false", lambda text: text == "true"),
-    "date": (r"\d{4}-\d{2}-\d{2}", date.fromisoformat),
-    "timestamp": (
-        r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z?",
-        lambda text: datetime.fromisoformat(text.rstrip("Z").replace(" ", "T")).replace(tzinfo=UTC),
-    ),
-}
-
-
-def value(text: str, kind: str) -> Any:
-    """The value of a field, None for null."""
-    pattern, read = READERS[kind.partition("(")[0]]
-    if not text:
-        return None
-    if not re.fullmatch(pattern, text, re.ASCII | re.DOTALL):
-        raise Refused(text)
-    found = read(text)
-    if kind.startswith("decimal"):
-        precision, scale = map(int, re.findall(r"\d+", kind))
-        if round(found, scale) != found or abs(found) >= Decimal(10) ** (precision - scale):
-            raise Refused(text)
-    return found
-
-
-def key_text(part: Any) -> str:
-    """The canonical text of a key part (text, integer, date)."""
-    return re.sub(r"[\\|]", lambda match: "\\" + match[0], str(part))
+CHANGES = {"inserted": "insert", "updated": "update"}
 
 
 @dataclass
-class Oracle:
-    """One dataset, file after file; `columns` maps name to (type, required)."""
+class File:
+    """One delivery, and where it stands."""
 
-    key: tuple[str, ...]
-    columns: dict[str, tuple[str, bool]]
-    max_reject_share: float = 0.1
-    versions: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
-    last_bytes: bytes | None = None
-    states: list[str] = field(default_factory=list)
-    counts: list[dict[str, int]] = field(default_factory=list)
-
-    def take(self, content: bytes | None) -> None:
-        """The next file in the order of arrival; None is one whose object is gone."""
-        self.states.append("SKIPPED")
-        self.counts.append(dict(EMPTY_COUNTS))
-        if content is None or content != self.last_bytes:
-            self.retry(len(self.states), content)
-
-    def retry(self, arrival: int, content: bytes | None) -> None:
-        """The file of this arrival (again); a retry is never skipped."""
-        counts = self.counts[arrival - 1] = dict(EMPTY_COUNTS)
-        self.states[arrival - 1] = "FAILED"
-        try:
-            rows, rejected = self._read(content or b"")
-        except Refused:
-            return
-        counts |= {"read": len(rows) + rejected, "rejected": rejected}
-        kept = self._without_conflicts(rows, counts)
-        if counts["read"] >= 100 and counts["rejected"] / counts["read"] > self.max_reject_share:
-            return
-        for row in kept:
-            self._store(row, counts)
-        self.last_bytes = content
-        self.states[arrival - 1] = "LOADED"
+    name: str
+    content: bytes | None
+    file_id: str
+    meaning: Meaning
+    is_late: bool
+    state: str = "REGISTERED"
+    codes: tuple[str, ...] = ()
+    """Why it is held or was refused."""
+    accepted: set[str] = field(default_factory=set)
+    is_retry: bool = False
+    counts: dict[str, int] = field(default_factory=EMPTY_COUNTS.copy)
 
     @property
-    def current(self) -> dict[str, dict[str, Any]]:
-        """Key -> the newest row, with `_version`."""
-        return {key: history[-1][1] | {"_version": len(history)} for key, history in self.versions.items()}
+    def order(self) -> Any:
+        return self.meaning.order_of(self.name)
 
-    def _read(self, content: bytes) -> tuple[list[dict[str, Any]], int]:
-        text = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
-        try:
-            header, *lines = [line for line in csv.reader(text, strict=True) if line] or [[]]
-        except csv.Error as error:
-            raise Refused(content) from error
-        if sorted(header) != sorted(self.columns):
-            raise Refused(header)
-        rows, rejected = [], 0
-        for line in lines:
-            try:
-                rows.append(self._typed(dict(zip(header, line, strict=True))))
-            except ValueError:
-                rejected += 1
-        return rows, rejected
+    @property
+    def scope(self) -> str | None:
+        return self.meaning.scope_of(self.name)
 
-    def _typed(self, line: dict[str, str]) -> dict[str, Any]:
-        if sum(map(len, line.values())) > MAX_RECORD_BYTES:
-            raise Refused("too large for a document")
-        row = {}
-        for name, (kind, is_required) in self.columns.items():
-            row[name] = value(line[name], kind)
-            if row[name] is None and (is_required or name in self.key):
-                raise Refused(name)
-        return row
+    @property
+    def blocks(self) -> bool:
+        """Whether later files wait for it."""
+        return self.state == "HELD" and self.codes != ("late",)
 
-    def _without_conflicts(self, rows: list[dict[str, Any]], counts: dict[str, int]) -> list[dict[str, Any]]:
-        by_key: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            by_key.setdefault(self._key(row), []).append(row)
+
+class Oracle:
+    """One dataset, file after file, and the decisions about them."""
+
+    def __init__(self, key: tuple[str, ...], columns: dict[str, tuple[str, bool]], **more: Any) -> None:
+        self.meaning = Meaning(key, columns, **more)
+        self.files: list[File] = []
+        self.versions: dict[str, list[tuple[str, Row]]] = {}
+        self.said: dict[str, Said] = {}
+        """The newest that was said of each record, also where it was nothing new."""
+        self.spoken: dict[Any, Any] = {}
+        """Scope -> order of the newest snapshot that spoke for all of it."""
+        self.twin: Any = None
+
+    # --- what happens
+
+    def take(self, content: bytes | None, name: str = "", file_id: str = "") -> None:
+        """The next file in the order of arrival, its name below the dataset; None is one whose object is gone."""
+        file = File(name, content, file_id, self.meaning, is_late=False)
+        file.is_late = any(file.order < other.order for other in self.files if file.order and other.order)
+        self.files.append(file)
+        self._go_on()
+
+    def retry(self, arrival: int) -> None:
+        """The file of this arrival again, as it is declared now; a retry is never skipped."""
+        file = self.files[arrival - 1]
+        file.state, file.meaning, file.is_retry = "REGISTERED", self.meaning, True
+        self._go_on()
+
+    def release(self, arrival: int, renames: dict[str, str] | None = None, accept_columns: bool = False) -> None:
+        """A person decides that the file is right, and what the declaration is to say from now on."""
+        file = self.files[arrival - 1]
+        self.meaning = replace(self.meaning, aliases=self.meaning.aliases | (renames or {}))
+        if accept_columns:
+            self._accept_columns(file)
+        self._release(file)
+        self._go_on()
+
+    def refuse(self, arrival: int) -> None:
+        """A person decides that the file is wrong."""
+        self.files[arrival - 1].state = "REFUSED"
+        self._go_on()
+
+    # --- what is to be seen
+
+    @property
+    def columns(self) -> dict[str, tuple[str, bool]]:
+        return self.meaning.columns
+
+    @property
+    def states(self) -> list[str]:
+        return [file.state for file in self.files]
+
+    @property
+    def counts(self) -> list[dict[str, int]]:
+        return [file.counts for file in self.files]
+
+    @property
+    def current(self) -> dict[str, Row]:
+        """Key -> the newest row with `_version`, of all records that are there."""
+        return {key: self.versions[key][-1][1] | {"_version": len(self.versions[key])} for key in self._alive()}
+
+    # --- how it comes about
+
+    def _alive(self) -> list[str]:
+        return [key for key, history in self.versions.items() if history[-1][0] != "delete"]
+
+    def _go_on(self) -> None:
+        """Take whatever can be taken, in the order of arrival, up to a file that others wait for."""
+        for file in self.files:
+            while file.state == "REGISTERED":
+                file.counts, file.codes = EMPTY_COUNTS.copy(), ()
+                try:
+                    file.state, *codes = self._attempt(file)
+                except Refused:
+                    file.state, codes = "FAILED", []
+                file.codes = tuple(codes)
+            if file.blocks:
+                return
+
+    def _attempt(self, file: File) -> tuple[str, ...]:
+        """State and codes after the file's next try; it takes effect where it is LOADED."""
+        if file.meaning.order_name and file.order is None:
+            raise Refused(file.name)
+        if file.is_late and file.meaning.when_late == "refuse":
+            return ("REFUSED", "late")
+        if file.is_late and file.meaning.when_late == "hold" and "late" not in file.accepted:
+            return ("HELD", "late")
+        twin = (file.content, file.meaning, file.order, file.scope)
+        if twin == self.twin and file.meaning.mode != "append" and not file.is_retry:
+            return ("SKIPPED",)
+        if ended := self._judge_columns(file):
+            return ended
+        statement = read(file.content, file.meaning, file.name, file.file_id)
+        file.counts |= {"read": statement.read, "rejected": statement.read - len(statement.said)}
+        kept = self._without_repeats(statement.said, file)
+        live, gone = self._absent(statement, file)
+        file.counts["deleted"] = len(gone)
+        codes = set(self._guard(statement, file, len(live)))
+        if codes - file.accepted:
+            return ("HELD", *sorted(codes))
+        self._take_effect(file, kept, gone)
+        if file.meaning.mode == "snapshot" and file.order and not statement.is_keyless:
+            scopes = self._scopes(statement, file)
+            self.spoken |= {scope: max(file.order, self.spoken.get(scope, file.order)) for scope in scopes}
+        self.twin = twin
+        return ("LOADED",)
+
+    def _judge_columns(self, file: File) -> tuple[str, ...]:
+        """State and codes of a file whose columns are not the declared ones; nothing where it is read all the same."""
+        header, _ = lines_of(file.content, file.meaning)
+        added = set(header) - set(file.meaning.columns)
+        missing = set(file.meaning.columns) - set(header) - file.meaning.optional
+        if added and file.meaning.other_columns == "reject":
+            return ("REFUSED", "columns_added")
+        codes = ["columns_added"] if added and file.meaning.other_columns != "ignore" else []
+        codes += ["columns_missing"] if missing else []
+        if codes == ["columns_added"] and file.meaning.other_columns == "accept":
+            self._accept_columns(file)
+            self._release(file)
+            return ("REGISTERED",)
+        return ("HELD", *codes) if set(codes) - file.accepted else ()
+
+    def _accept_columns(self, file: File) -> None:
+        """Columns that are new in the file are declared; those it lacks may be absent."""
+        header, lines = lines_of(file.content, self.meaning)
+        texts = {name: [line[place] for _, line in lines if len(line) > place] for place, name in enumerate(header)}
+        added = {name: (inferred(texts[name]), False) for name in header if name not in self.columns}
+        optional = self.meaning.optional | (set(self.columns) - set(header) - self.meaning.needed) | set(added)
+        self.meaning = replace(self.meaning, columns=self.columns | added, optional=optional)
+
+    def _release(self, file: File) -> None:
+        """It is taken next; it and all that wait are read as it is declared now."""
+        file.state = "REGISTERED"
+        file.accepted |= set(file.codes)
+        for each in self.files:
+            if each.state == "REGISTERED":
+                each.meaning = self.meaning
+
+    def _without_repeats(self, said: Iterable[Said], file: File) -> list[Said]:
+        """One row of each record: the newest; where those contradict each other, as it is declared."""
+        by_key: dict[str, list[Said]] = {}
+        for each in said:
+            by_key.setdefault(each.key, []).append(each)
         kept = []
         for same in by_key.values():
-            if all(row == same[0] for row in same):
-                kept.append(same[0])
-                counts["duplicate"] += len(same) - 1
+            orders = [each.order for each in same if each.order is not None]
+            newest = [each for each in same if not orders or each.order == max(orders)]
+            file.counts["stale"] += len(same) - len(newest)
+            if file.meaning.duplicates == "reject" and len({content_of(each.row) for each in newest}) > 1:
+                file.counts["rejected"] += len(newest)
             else:
-                counts["rejected"] += len(same)
+                kept.append(newest[-1 if file.meaning.duplicates == "last" else 0])
+                file.counts["duplicate"] += len(newest) - 1
         return kept
 
-    def _store(self, row: dict[str, Any], counts: dict[str, int]) -> None:
-        history = self.versions.setdefault(self._key(row), [])
-        if not history:
-            history.append(("insert", row))
-            counts["inserted"] += 1
-        elif history[-1][1] == row:
-            counts["unchanged"] += 1
-        else:
-            history.append(("update", row))
-            counts["updated"] += 1
+    def _scopes(self, statement: Statement, file: File) -> set[Any]:
+        """The parts of the dataset that a snapshot speaks for."""
+        return {each.scope for each in statement.said} if file.meaning.partition_column else {file.scope}
 
-    def _key(self, row: dict[str, Any]) -> str:
-        return "|".join(key_text(row[name]) for name in self.key)
+    def _absent(self, statement: Statement, file: File) -> tuple[list[str], list[str]]:
+        """Records that the file speaks for, and those of them that it says are gone."""
+        if file.meaning.mode != "snapshot" or statement.is_keyless:
+            return [], []
+        scopes = self._scopes(statement, file)
+        live = [key for key in self._alive() if None in scopes or self.said[key].scope in scopes]
+        newer = {key for key in live if file.order and self.said[key].order and self.said[key].order > file.order}
+        return live, [key for key in live if key not in statement.present | newer]
+
+    def _guard(self, statement: Statement, file: File, live: int) -> Iterable[str]:
+        """Why the file may not take effect before a person has looked at it."""
+        meaning, counts = file.meaning, file.counts
+        if live >= meaning.min_rows and counts["deleted"] > meaning.max_delete_share * live:
+            yield "delete_share"
+        if meaning.mode == "snapshot" and statement.is_keyless:
+            yield "keyless_rejects"
+        if counts["read"] >= meaning.min_rows and counts["rejected"] > meaning.max_reject_share * counts["read"]:
+            yield "reject_share"
+
+    def _take_effect(self, file: File, kept: Iterable[Said], gone: Iterable[str]) -> None:
+        for each in kept:
+            outcome = self._outcome(each)
+            file.counts[outcome] += 1
+            if outcome in CHANGES:
+                self.versions.setdefault(each.key, []).append((CHANGES[outcome], each.row))
+            if outcome != "stale":
+                self.said[each.key] = each
+        for key in gone:
+            self.versions[key].append(("delete", {}))
+            self.said[key] = replace(self.said[key], order=file.order)
+
+    def _outcome(self, said: Said) -> str:
+        """What becomes of a row, by what is known of its record."""
+        before = self.said.get(said.key)
+        change, row = self.versions[said.key][-1] if before else ("delete", {})
+        known = [before.order] if before else []
+        known += [self.spoken.get(said.scope)] if change == "delete" else []
+        if said.order is not None and any(order is not None and said.order < order for order in known):
+            return "stale"
+        if change == "delete":
+            return "inserted"
+        return "unchanged" if content_of(row) == content_of(said.row) else "updated"
