@@ -1,15 +1,24 @@
 """What the registry does when something is dropped, decided or has happened elsewhere."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
 from chassis import Pool, Tx, Unprocessable, lock_lane, once, put_job
 from chassis.intake import RawMessage
 from chassis.telemetry import FILES, stage
-from waybill_contracts import DeclarationRequested, RecordsIngested, RetryRequested
+from waybill_contracts import (
+    DecisionRequested,
+    DeclarationRequested,
+    FileHeld,
+    FileRefused,
+    RecordsIngested,
+    RetryRequested,
+)
 
 from registry.domain.arrivals import Entry, Found, ObjectVersion, Sender, in_order
+from registry.domain.deciding import Decision
 from registry.domain.notifications import (
     Hint,
     Unreadable,
@@ -19,10 +28,11 @@ from registry.domain.notifications import (
     versions_by_key,
 )
 from registry.domain.routes import route
-from registry.domain.standing import FINAL, Outcome, note, retry
+from registry.domain.standing import FINAL, Outcome, is_overtaken, note, retry
 from registry.files import Files
-from registry.store import datasets
+from registry.store import datasets, standings
 from registry.store import files as rows
+from registry.store.decisions import confirm_refusal, decide
 from registry.store.registration import announce, declare, register
 
 log = structlog.get_logger()
@@ -85,12 +95,46 @@ async def note_outcome(event: Outcome, *, db: Pool) -> None:
         after = note(file.standing, event)
         if after == file.standing:
             return
-        await rows.change(tx, file, after, type(event).__name__, after.reason)
+        await standings.change(tx, file, after, type(event).__name__, after.reason)
         if after.state in FINAL:
-            # Lanes come after files in every transaction that holds both.
-            await lock_lane(tx, "waybill", file.dataset, owner=file.organisation)
-            await put_job(tx, "waybill", file.dataset, file.arrival, {"file_id": str(file.file_id)})
+            await _queue_waybill(tx, file)
     FILES.labels(source=file.found_by, status=after.state).inc()
+
+
+async def note_held_file(event: FileHeld, *, db: Pool) -> None:
+    """Note that the file waits for a decision; where a policy has one, it is carried out at once."""
+    async with once(db, event) as tx:
+        await datasets.lock_dataset(tx, event.dataset)
+        file = await _lock(tx, event.file_id, event.dataset)
+        after = note(file.standing, event)
+        if after == file.standing or is_overtaken(event, file.registration):
+            return
+        await standings.change(tx, file, after, type(event).__name__, after.reason)
+        held = replace(file, standing=after)
+        if event.decided_by and not await decide(tx, held, Decision.by_policy(event, event.decided_by)):
+            return
+        await _queue_waybill(tx, file)
+    FILES.labels(source=file.found_by, status=after.state).inc()
+
+
+async def note_refused_file(event: FileRefused, *, db: Pool) -> None:
+    """Note that the file does not take effect, and who decided so."""
+    async with once(db, event) as tx:
+        file = await _lock(tx, event.file_id, event.dataset)
+        after = note(file.standing, event)
+        if after == file.standing:
+            return
+        await standings.change(tx, file, after, event.user or type(event).__name__, after.reason)
+        if event.user:
+            await confirm_refusal(tx, file.file_id, event.attempt)
+        await _queue_waybill(tx, file)
+    FILES.labels(source=file.found_by, status=after.state).inc()
+
+
+async def _queue_waybill(tx: Tx, file: standings.FileRow) -> None:
+    # Lanes come after files in every transaction that holds both.
+    await lock_lane(tx, "waybill", file.dataset, owner=file.organisation)
+    await put_job(tx, "waybill", file.dataset, file.arrival, {"file_id": str(file.file_id)})
 
 
 async def request_retry(event: RetryRequested, *, db: Pool) -> None:
@@ -101,10 +145,20 @@ async def request_retry(event: RetryRequested, *, db: Pool) -> None:
         after = retry(file.standing, event.attempt)
         if isinstance(after, str):
             # Whoever asks sees the reason in the file's audit; a failed load is the loader's to try again.
-            return await rows.note_refusal(tx, file, event.user, f"retry refused: {after}")
-        await rows.change(tx, file, after, event.user, event.reason or "retry")
-        await rows.register_again(tx, file.file_id, as_declared_now=event.as_declared_now)
+            return await standings.note_refusal(tx, file, event.user, f"retry refused: {after}")
+        await standings.change(tx, file, after, event.user, event.reason or "retry")
+        await standings.register_again(tx, file.file_id, as_declared_now=event.as_declared_now)
         return await announce(tx, [file.file_id])
+
+
+async def take_decision(event: DecisionRequested, *, db: Pool) -> None:
+    """Release the file that is held, with those behind it; a refusal is written down, and is the ingestor's to do."""
+    async with once(db, event) as tx:
+        await datasets.lock_dataset(tx, event.dataset)
+        file = await _lock(tx, event.file_id, event.dataset)
+        problem = await decide(tx, file, Decision.asked(event))
+    if problem:
+        log.warning("decision changes nothing", file_id=str(event.file_id), reason=problem)
 
 
 async def accept_declaration(event: DeclarationRequested, *, db: Pool) -> None:
@@ -115,12 +169,12 @@ async def accept_declaration(event: DeclarationRequested, *, db: Pool) -> None:
         log.warning("declaration refused", dataset=event.dataset, reason=problem)
 
 
-async def _lock(tx: Tx, file_id: UUID, dataset: str, position: int | None = None) -> rows.FileRow:
+async def _lock(tx: Tx, file_id: UUID, dataset: str, position: int | None = None) -> standings.FileRow:
     """The file under its lock; an event about a file that is not of that dataset can never be right."""
     if position is None:
-        file = await rows.lock_file(tx, file_id, dataset)
+        file = await standings.lock_file(tx, file_id, dataset)
     else:
-        file = await rows.lock_file_at(tx, file_id, dataset, position)
+        file = await standings.lock_file_at(tx, file_id, dataset, position)
     if file is None:
         raise Unprocessable(f"no file {file_id} is registered in {dataset}")
     return file

@@ -6,10 +6,13 @@ from chassis import JobKind, Pool, open_pool
 from chassis.app import Service, run
 from chassis.settings import load
 from waybill_contracts import (
+    DecisionRequested,
     DeclarationRequested,
     FileFailed,
     FileGone,
+    FileHeld,
     FileLoaded,
+    FileRefused,
     FileRegistered,
     FileSkipped,
     RecordsIngested,
@@ -17,7 +20,15 @@ from waybill_contracts import (
 )
 
 from registry.files import Files
-from registry.handlers import accept_declaration, note_outcome, register_drops, request_retry
+from registry.handlers import (
+    accept_declaration,
+    note_held_file,
+    note_outcome,
+    note_refused_file,
+    register_drops,
+    request_retry,
+    take_decision,
+)
 from registry.jobs import prepare_buckets, sweep, sweep_at_start, take_declarations, write_waybill
 from registry.settings import Settings
 
@@ -32,9 +43,12 @@ def service(db: Pool, files: Files, settings: Settings) -> Service:
         handles={
             RecordsIngested: outcome,
             FileSkipped: outcome,
+            FileHeld: partial(note_held_file, db=db),
+            FileRefused: partial(note_refused_file, db=db),
             FileFailed: outcome,
             FileLoaded: outcome,
             RetryRequested: partial(request_retry, db=db),
+            DecisionRequested: partial(take_decision, db=db),
             DeclarationRequested: partial(accept_declaration, db=db),
         },
         jobs=[

@@ -12,10 +12,13 @@ from registry.files import Files
 from registry.handlers import accept_declaration, register_drops
 from waybill_contracts import (
     Column,
+    DecisionRequested,
     Declaration,
     DeclarationRequested,
     FileFailed,
+    FileHeld,
     FileLoaded,
+    FileRefused,
     FileRegistered,
     FileSkipped,
     RecordsIngested,
@@ -98,6 +101,28 @@ def skipped(event: FileRegistered, attempt: int = 1) -> FileSkipped:
     return FileSkipped.model_validate({**_identity(event), "attempt": attempt, "twin_file_id": uuid7()})
 
 
+def held(event: FileRegistered, attempt: int = 1, **changes: Any) -> FileHeld:
+    """Held for a column that is not declared, which the proposal declares."""
+    fields = {
+        "registration": event.registration,
+        "attempt": attempt,
+        "holds": [{"code": "columns_added", "reason": "columns that are not declared: note"}],
+        "rows": {"read": 3, "inserted": 2, "rejected": 1},
+        "proposal": {"columns": {"note": {"type": "text"}}},
+    }
+    return FileHeld.model_validate(_identity(event) | fields | changes)
+
+
+def refused(event: FileRegistered, attempt: int = 1, user: str | None = "zoe") -> FileRefused:
+    fields = {"attempt": attempt, "code": "refused", "reason": "not ours", "user": user}
+    return FileRefused.model_validate(_identity(event) | fields)
+
+
+def decision(event: FileRegistered, verb: str, attempt: int = 1, **more: Any) -> DecisionRequested:
+    fields = {"attempt": attempt, "decision": verb, "user": "zoe"}
+    return DecisionRequested.model_validate(_identity(event) | fields | more)
+
+
 def _identity(event: FileRegistered) -> dict[str, Any]:
     return {"organisation": event.organisation, "table": event.table, "file_id": event.file_id}
 
@@ -106,6 +131,7 @@ TABLES = {
     "datasets": "SELECT * FROM datasets ORDER BY dataset",
     "declarations": "SELECT dataset, version, body, who, why FROM declarations ORDER BY 1, 2",
     "declaration_files": "SELECT name, sha256, dataset, problems FROM declaration_files ORDER BY 1",
+    "decisions": "SELECT * FROM decisions ORDER BY at",
     "files": "SELECT * FROM files ORDER BY key, found_order",
     "audit": "SELECT * FROM file_audit ORDER BY audit_id",
     "outbox": "SELECT id, payload FROM outbox ORDER BY seq",

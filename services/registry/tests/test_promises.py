@@ -10,22 +10,33 @@ from chassis import AlreadyHandled
 from chassis.database import Pool
 from registry import handlers
 from registry.files import Files
-from registry.handlers import accept_declaration, note_outcome, register_drops, request_retry
+from registry.handlers import (
+    accept_declaration,
+    note_held_file,
+    note_outcome,
+    note_refused_file,
+    register_drops,
+    request_retry,
+    take_decision,
+)
 from registry.main import service
 from registry.settings import Settings
-from registry.store import registration
+from registry.store import decisions, registration, standings
 from waybill_contracts import Event
 
 from .drops import (
     ORDERS,
+    decision,
     declare,
     drop,
     everything,
     failed,
+    held,
     ingested,
     loaded,
     notify,
     put,
+    refused,
     registered,
     request,
     retry,
@@ -42,9 +53,11 @@ Handle = Callable[[Any], Awaitable[None]]
 async def prepared(db: Pool, files: Files) -> list[tuple[Handle, Event]]:
     """For each event that the registry handles, a state of things in which it has something to do."""
     await declare(db)
-    keys = [f"acme/orders/{number}.csv" for number in range(5)]
-    one, two, three, four, five = await drop(db, files, *keys)
+    keys = [f"acme/orders/{number}.csv" for number in range(9)]
+    one, two, three, four, five, six, seven, eight, nine = await drop(db, files, *keys)
     await note_outcome(failed(five, 7), db=db)
+    for attempt, event in enumerate((seven, eight, nine), 9):
+        await note_held_file(held(event, attempt), db=db)
     await drop(db, files, "acme/waiting/a.csv")
     note = partial(note_outcome, db=db)
     return [
@@ -53,7 +66,11 @@ async def prepared(db: Pool, files: Files) -> list[tuple[Handle, Event]]:
         (note, failed(two, 2)),
         (note, skipped(three, 3)),
         (note, ingested(four, 4, 2)),
+        (partial(note_held_file, db=db), held(six, 8)),
+        (partial(note_refused_file, db=db), refused(seven, 9)),
         (partial(request_retry, db=db), retry(five, 7)),
+        (partial(take_decision, db=db), decision(eight, "refuse", 10)),
+        (partial(take_decision, db=db), decision(nine, "release", 11, accept_columns=True)),
         (partial(accept_declaration, db=db), request(ORDERS.model_copy(update={"table": "waiting"}))),
     ]
 
@@ -74,8 +91,12 @@ PLACES: dict[str, Sequence[tuple[Any, str]]] = {
         (registration.datasets, "lock_dataset"),
     ],
     "emit": [(registration, "emit")],
-    "change": [(registration.files, "change")],
-    "register_again": [(registration.files, "register_again")],
+    "change": [(standings, "change")],
+    "register_again": [(standings, "register_again")],
+    "register_released": [(standings, "register_released")],
+    "register_followers": [(standings, "register_followers")],
+    "decisions": [(decisions, "_insert")],
+    "confirm_refusal": [(handlers, "confirm_refusal")],
     "lock_lane": [(handlers, "lock_lane")],
     "note_declaration": [(registration.datasets, "note_declaration")],
     "put_job": [(handlers, "put_job")],

@@ -4,10 +4,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
-from waybill_contracts import FileFailed, FileLoaded, FileSkipped, RecordsIngested, RowCounts
+from waybill_contracts import (
+    FileFailed,
+    FileHeld,
+    FileLoaded,
+    FileRefused,
+    FileSkipped,
+    Hold,
+    Proposal,
+    RecordsIngested,
+    RowCounts,
+)
 
 State = Literal["REGISTERED", "HELD", "INGESTED", "LOADED", "SKIPPED", "REFUSED", "FAILED", "IGNORED"]
-Outcome = RecordsIngested | FileSkipped | FileFailed | FileLoaded
+Ending = RecordsIngested | FileSkipped | FileHeld | FileRefused | FileFailed
+Outcome = Ending | FileLoaded
 
 FINAL: frozenset[State] = frozenset({"LOADED", "SKIPPED", "REFUSED", "FAILED"})
 RETRIABLE: frozenset[State] = frozenset({"SKIPPED", "REFUSED", "FAILED"})
@@ -49,6 +60,8 @@ class Standing:
     code: str | None = None
     reason: str | None = None
     rows: RowCounts | None = None
+    holds: tuple[Hold, ...] = ()
+    proposal: Proposal | None = None
     twin_file_id: UUID | None = None
     ingested: Ingested | None = None
     loaded: Loaded | None = None
@@ -61,9 +74,16 @@ def note(standing: Standing, event: Outcome) -> Standing:
         return standing
     if isinstance(event, FileLoaded):
         return _settle(_keep_loaded(standing, event))
-    if (event.attempt, 1) <= (standing.attempt, standing.rank):
+    if isinstance(event, FileHeld) and (standing.state, standing.attempt) == ("REFUSED", event.attempt):
+        return replace(standing, rows=standing.rows or event.rows, holds=event.holds)
+    if (event.attempt, _rank(event)) <= (standing.attempt, standing.rank):
         return standing
     return _settle(_end_attempt(standing, event))
+
+
+def is_overtaken(event: FileHeld, registration: int) -> bool:
+    """Whether the file was registered again since that attempt: the next one does not wait for a decision of it."""
+    return event.registration < registration
 
 
 def retry(standing: Standing, attempt: int) -> Standing | str:
@@ -93,11 +113,16 @@ def faults(rows: RowCounts, ingested: Ingested, loaded: Loaded) -> list[str]:
     return found
 
 
-def _end_attempt(standing: Standing, event: RecordsIngested | FileSkipped | FileFailed) -> Standing:
+def _rank(event: Ending) -> int:
+    """A file can be refused after it was held, by a decision about the same attempt."""
+    return 2 if isinstance(event, FileRefused) else 1
+
+
+def _end_attempt(standing: Standing, event: Ending) -> Standing:
     ended = Standing(
         state="INGESTED",
         attempt=event.attempt,
-        rank=1,
+        rank=_rank(event),
         base_attempt=standing.base_attempt,
         loaded=standing.loaded,
     )
@@ -108,6 +133,20 @@ def _end_attempt(standing: Standing, event: RecordsIngested | FileSkipped | File
             return replace(ended, state="SKIPPED", reason="the same bytes as its twin", twin_file_id=event.twin_file_id)
         case FileFailed():
             return replace(ended, state="FAILED", code=event.code, reason=event.reason, rows=event.rows)
+        case FileHeld(holds=holds):
+            reasons = "; ".join(hold.reason for hold in holds)
+            held = replace(ended, state="HELD", code=holds[0].code, reason=reasons, rows=event.rows)
+            return replace(held, holds=holds, proposal=event.proposal)
+        case FileRefused():
+            refused = replace(ended, state="REFUSED", code=event.code, reason=event.reason, rows=event.rows)
+            return _keep_holds(refused, standing)
+
+
+def _keep_holds(refused: Standing, standing: Standing) -> Standing:
+    """What a file was held for, and what its rows would have become, stays known when it is refused."""
+    if (standing.state, standing.attempt) != ("HELD", refused.attempt):
+        return refused
+    return replace(refused, rows=refused.rows or standing.rows, holds=standing.holds)
 
 
 def _first_half(event: RecordsIngested) -> Ingested:

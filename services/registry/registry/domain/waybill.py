@@ -18,7 +18,7 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
     waybill = {
         "name": f"{file['dataset']}#{file['arrival']}",
         **_pick(file, "file_id organisation table_name:table arrival registration attempt position"),
-        **_pick(file, "state code reason late presence declaration_version"),
+        **_pick(file, "state code reason holds late presence declaration_version"),
         "object": _pick(file, "bucket key version_id size etag last_modified found_by sent_by sent_reason"),
         "sha256": (file["ingested"] or {}).get("sha256"),
         "twin": None if file["twin_file_id"] is None else {"file_id": file["twin_file_id"], "name": file["twin"]},

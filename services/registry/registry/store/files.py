@@ -1,33 +1,18 @@
-"""Files as they are written down: found, registered, where each one stands."""
+"""Files as they are written down: found, registered, announced."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from chassis import Pool, Tx
-from waybill_contracts import FileRegistered, RowCounts, uuid7
+from waybill_contracts import FileRegistered, uuid7
 from waybill_contracts.declaration import Declaration
 
 from registry.domain.arrivals import NO_DECLARATION, Arrival, Entry, Waiting
 from registry.domain.routes import Route
-from registry.domain.standing import Ingested, Loaded, Standing
 
 Name = tuple[str, str]
 """Key and version id."""
-
-
-@dataclass(frozen=True)
-class FileRow:
-    """A file of a dataset, and where it stands."""
-
-    file_id: UUID
-    organisation: str
-    dataset: str
-    arrival: int
-    registration: int
-    found_by: str
-    standing: Standing
 
 
 async def find_known(db: Pool | Tx, bucket: str, names: Sequence[Name]) -> set[Name]:
@@ -126,7 +111,7 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
         """
         SELECT file_id, organisation, table_name AS table, arrival, registration, cause, bucket, key AS object_key,
             version_id, size, etag, last_modified, found_by, sent_by AS user, sent_reason AS reason, late,
-            dataset, declaration_version
+            dataset, accepted, declaration_version
         FROM files WHERE file_id = ANY ($1) ORDER BY dataset COLLATE "C", arrival
         """,
         ids,
@@ -136,7 +121,7 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
 
 
 def _announcement(row: dict[str, Any], declarations: dict[tuple[str, int], Declaration]) -> FileRegistered:
-    declaration = declarations[row.pop("dataset"), row.pop("declaration_version")]
+    declaration = declarations[row.pop("dataset"), row["declaration_version"]]
     return FileRegistered(**row, declaration=declaration)
 
 
@@ -148,112 +133,6 @@ async def _declarations(tx: Tx, versions: set[tuple[str, int]]) -> dict[tuple[st
         [version for _, version in versions],
     )
     return {(row["dataset"], row["version"]): Declaration.model_validate(row["body"]) for row in rows}
-
-
-async def lock_file(tx: Tx, file_id: UUID, dataset: str) -> FileRow | None:
-    """A registered file of the dataset as it stands, locked to the end of the transaction; None where there is none."""
-    row = await tx.fetchrow(
-        """
-        SELECT file_id, organisation, dataset, arrival, registration, found_by, state, attempt, rank, base_attempt,
-            code, reason, rows, twin_file_id, ingested, loaded, balanced
-        FROM files WHERE file_id = $1 AND dataset = $2 AND arrival IS NOT NULL FOR UPDATE
-        """,
-        file_id,
-        dataset,
-    )
-    return _file_row(dict(row)) if row else None
-
-
-async def lock_file_at(tx: Tx, file_id: UUID, dataset: str, position: int) -> FileRow | None:
-    """The same, and its dataset has come to this position at least."""
-    # The file is joined to what the update returns, so the dataset is locked first, as everywhere.
-    row = await tx.fetchrow(
-        """
-        WITH reached AS (
-            UPDATE datasets SET last_position = greatest(last_position, $3) WHERE dataset = $2 RETURNING dataset
-        )
-        SELECT file_id, organisation, dataset, arrival, registration, found_by, state, attempt, rank, base_attempt,
-            code, reason, rows, twin_file_id, ingested, loaded, balanced
-        FROM reached JOIN files USING (dataset) WHERE file_id = $1 AND arrival IS NOT NULL FOR UPDATE OF files
-        """,
-        file_id,
-        dataset,
-        position,
-    )
-    return _file_row(dict(row)) if row else None
-
-
-def _file_row(values: dict[str, Any]) -> FileRow:
-    names = ("file_id", "organisation", "dataset", "arrival", "registration", "found_by")
-    identity = {name: values.pop(name) for name in names}
-    return FileRow(**identity, standing=_standing(values))
-
-
-def _standing(values: dict[str, Any]) -> Standing:
-    rows, ingested, loaded = values.pop("rows"), values.pop("ingested"), values.pop("loaded")
-    return Standing(
-        **values,
-        rows=RowCounts(**rows) if rows else None,
-        ingested=Ingested(**ingested) if ingested else None,
-        loaded=Loaded(**loaded) if loaded else None,
-    )
-
-
-async def change(tx: Tx, file: FileRow, after: Standing, who: str, why: str | None) -> None:
-    """Where the file stands from now on, and an audit row of who changed its state, and why."""
-    ingested = after.ingested
-    await tx.execute(
-        """
-        WITH file AS (
-            UPDATE files SET state = $2, attempt = $3, rank = $4, base_attempt = $5, code = $6, reason = $7, rows = $8,
-                twin_file_id = $9, ingested = $10, loaded = $11, balanced = $12, position = $13, changed_at = now()
-            WHERE file_id = $1 RETURNING file_id, dataset, state
-        )
-        INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why)
-        SELECT file_id, dataset, $14, $15, state, $16 FROM file
-        """,
-        file.file_id,
-        after.state,
-        after.attempt,
-        after.rank,
-        after.base_attempt,
-        after.code,
-        after.reason,
-        after.rows and after.rows.model_dump(),
-        after.twin_file_id,
-        ingested and asdict(ingested),
-        after.loaded and asdict(after.loaded),
-        after.balanced,
-        ingested and ingested.position,
-        who,
-        file.standing.state,
-        why,
-    )
-
-
-async def register_again(tx: Tx, file_id: UUID, *, as_declared_now: bool) -> None:
-    """The next registration of a file: a retry, under the declaration it had or the newest."""
-    await tx.execute(
-        """
-        UPDATE files SET registration = registration + 1, cause = 'retry', announced_at = now(),
-            declaration_version = CASE WHEN $2 THEN datasets.declaration_version ELSE files.declaration_version END
-        FROM datasets WHERE datasets.dataset = files.dataset AND file_id = $1
-        """,
-        file_id,
-        as_declared_now,
-    )
-
-
-async def note_refusal(tx: Tx, file: FileRow, who: str, why: str) -> None:
-    """An audit row: who asked for a change of the file's state, and why it stays as it is."""
-    await tx.execute(
-        "INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why) VALUES ($1, $2, $3, $4, $4, $5)",
-        file.file_id,
-        file.dataset,
-        who,
-        file.standing.state,
-        why,
-    )
 
 
 async def mark_notified(db: Pool, bucket: str, named: Sequence[tuple[str, str | None]]) -> None:
