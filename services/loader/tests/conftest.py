@@ -22,7 +22,8 @@ from loader.jobs import load_next_file
 from pymongo import AsyncMongoClient
 from records.bson_encode import BatchPlace, DocumentBlob, encode_batch
 from records.columns import dtype
-from records.row_hash import add_identity
+from records.key import content_keys, keys, line_keys
+from records.row_hash import row_hashes
 from stack.namespaces import Reachable
 from waybill_contracts import Batch, ColumnType, RecordsIngested, RetryRequested, RowCounts, Source, dataset_name, uuid7
 
@@ -135,6 +136,8 @@ class Sender:
     key: tuple[str, ...] = ("order_id",)
     types: dict[str, str] = field(default_factory=lambda: dict(TYPES))
     batch_rows: int = 2
+    said: dict[str, Any] = field(default_factory=dict)
+    """What facts say beside the usual: identity, order."""
     heads: dict[str, tuple[int, bytes | None]] = field(default_factory=dict)
     position: int = 0
     files: dict[int, UUID] = field(default_factory=dict)
@@ -153,6 +156,7 @@ class Sender:
     async def write(self, *rows: dict[str, Any], deletes: tuple[str, ...] = ()) -> RecordsIngested:
         """A file with these rows takes the next position; its fact, not sent yet."""
         self.position += 1
+        self.files[self.position] = uuid7()
         attempt = self.position * 2
         versions = pl.concat([self._versions(list(rows)), self._deletions(deletes)])
         batches = []
@@ -182,7 +186,7 @@ class Sender:
         return pl.DataFrame(rows, schema={name: dtype(kind) for name, kind in self.types.items()})
 
     def _versions(self, rows: list[dict[str, Any]]) -> pl.DataFrame:
-        frame = add_identity(self.frame(rows), self.key, self.types)
+        frame = self._identified(self.frame(rows))
         new = []
         for index, (key, digest) in enumerate(frame.select("_key", "_hash").iter_rows()):
             version, previous = self.heads.get(key, (0, None))
@@ -190,6 +194,16 @@ class Sender:
                 new.append((index, version + 1, "insert" if previous is None else "update", previous))
                 self.heads[key] = (version + 1, digest)
         return self._system(frame[[index for index, *_ in new]], [entry[1:] for entry in new])
+
+    def _identified(self, frame: pl.DataFrame) -> pl.DataFrame:
+        match self.said.get("identity", "key"):
+            case "line":
+                found = line_keys(pl.Series(range(2, frame.height + 2), dtype=pl.Int64), self.files[self.position])
+            case "content":
+                found = content_keys(row_hashes(frame, self.types))
+            case _:
+                found = keys(frame, self.key)
+        return frame.with_columns(found, row_hashes(frame, self.types))
 
     def _deletions(self, keys: tuple[str, ...]) -> pl.DataFrame:
         entries = []
@@ -215,7 +229,6 @@ class Sender:
 
     def _fact(self, attempt: int, batches: tuple[Batch, ...], counts: dict[str, int], read: int) -> RecordsIngested:
         inserted, updated = counts.get("insert", 0), counts.get("update", 0)
-        self.files[self.position] = uuid7()
         return RecordsIngested(
             organisation=self.organisation,
             table=self.table,
@@ -246,6 +259,7 @@ class Sender:
                 reason="monthly",
                 registered_at=AT,
             ),
+            **self.said,
         )
 
 

@@ -132,6 +132,21 @@ async def test_a_column_type_altered_in_the_warehouse_fails(warehouse, sender, t
     assert len(await warehouse.events()) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [("DROP COLUMN _order", "gone"), ("ALTER COLUMN _order TYPE integer USING 1", "integer")],
+)
+async def test_an_order_column_altered_in_the_warehouse_fails(warehouse, sender, change, found):
+    await sender.send(sender.row(1))
+    await warehouse.work()
+    await warehouse.db.execute(f"DROP VIEW {warehouse.history()}")
+    await warehouse.db.execute(f"ALTER TABLE {warehouse.log()} {change}")
+    await sender.send(sender.row(2))
+    await warehouse.work()
+    [_, (_, state, reason)] = await warehouse.jobs()
+    assert (state, reason.endswith(f"column _order is {found}, not text")) == ("FAILED", True)
+
+
 async def test_a_column_altered_between_append_and_apply_fails(warehouse, sender, monkeypatch):
     from loader import jobs
 

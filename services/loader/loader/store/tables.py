@@ -127,6 +127,8 @@ def _definitions(columns: dict[str, str]) -> Fragment:
 
 
 async def _alter_tables(tx: Tx, place: Place, made: dict[str, str], wanted: dict[str, str]) -> None:
+    if wanted == made:
+        return
     added = [name for name in wanted if name not in made]
     widened = [name for name in made if wanted[name] != made[name]]
     if widened:
