@@ -1,4 +1,4 @@
-"""waybill dataset list | show | check | apply."""
+"""waybill dataset list | show | check | apply | infer."""
 
 import asyncio
 import time
@@ -114,6 +114,23 @@ def apply(
     is_new = answer != "UNCHANGED"
     told = answer.replace("DECLARED", "declared, version") if is_new else "this is its declaration already"
     output.say(f"{declaration.dataset}: {told}")
+
+
+@app.command("infer")
+def infer(
+    data: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file of the dataset, CSV.")],
+    to: Annotated[str | None, typer.Option("--to", help="The dataset, as acme/orders.")] = None,
+) -> None:
+    """A declaration made from a file, as YAML to look through and apply; nothing needs to run."""
+    from waybill.sampling import inferred_declaration
+
+    async def work() -> tuple[Declaration, list[str]]:
+        return inferred_declaration(data, to)
+
+    declaration, doubts = run(work())
+    output.write(dump_declaration(declaration).rstrip("\n"))
+    for doubt in doubts:
+        output.say(doubt)
 
 
 async def _ask(declaration: Declaration, user: str, reason: str | None) -> tuple[str, str | None]:
