@@ -29,6 +29,14 @@ async def told(warehouse, sender):
             f"SELECT _key, _version, customer FROM {warehouse.current(*where)} ORDER BY _key"
         ),
         "history": await warehouse.all(f"SELECT {COLUMNS} FROM {warehouse.history(*where)} ORDER BY _key, _version"),
+        "columns": [
+            await warehouse.all(
+                "SELECT attname, atttypid, atttypmod, attcollation, attnotnull FROM pg_attribute"
+                " WHERE attrelid = $1::text::regclass AND attnum > 0 ORDER BY attname",
+                table,
+            )
+            for table in (warehouse.log(*where), warehouse.current(*where), warehouse.history(*where))
+        ],
     }
 
 
