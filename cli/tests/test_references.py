@@ -1,19 +1,12 @@
-"""How people name files, datasets and records, and what they are told to do."""
+"""How people name files and datasets, and what they are told to do."""
 
-from hashlib import sha256
 from typing import Any, cast
 
-import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from records.key import keys
 from waybill.output import Refusal
-from waybill.record import key_text
 from waybill.references import DATASET, find_file, name_of, split_dataset
 from waybill.stores import Stores, address
 from waybill.waybills import advice
-from waybill_contracts import Declaration
 from waybill_contracts.event import ORGANISATION_PATTERN, TABLE_PATTERN
 
 FILE = {"dataset": "acme/orders", "arrival": 12, "key": "acme/orders/a.csv", "file_id": "01a1fd7d-bf76-73ed"}
@@ -77,39 +70,6 @@ def test_what_is_no_dataset_is_refused_with_an_example(wrong: str) -> None:
 def test_a_dataset_is_what_the_contracts_take_for_one() -> None:
     organisation, table = ORGANISATION_PATTERN.strip("^$"), TABLE_PATTERN.strip("^$")
     assert DATASET.pattern == f"({organisation})/({table})"
-
-
-def declared(**types: str) -> Declaration:
-    columns = {name: {"type": kind} for name, kind in types.items()}
-    return Declaration.model_validate(
-        {"organisation": "acme", "table": "orders", "key": list(types), "columns": columns}
-    )
-
-
-@pytest.mark.parametrize(
-    ("types", "parts", "text"),
-    [
-        ({"number": "integer"}, ["007"], "7"),
-        ({"amount": "decimal(6,2)"}, ["1.5"], "1.50"),
-        ({"country": "text", "number": "integer"}, ["D|E", "1"], r"D\|E|1"),
-        ({"name": "text"}, ["a\\b\n"], r"a\\b\x0a"),
-        ({"name": "text"}, ["sha256:x"], f"sha256:{sha256(b'sha256:x').hexdigest()}"),
-    ],
-)
-def test_a_key_is_looked_up_as_it_is_stored(types: dict[str, str], parts: list[str], text: str) -> None:
-    assert key_text(declared(**types), parts) == text
-
-
-@given(st.text(max_size=600))
-def test_every_text_finds_the_key_that_the_ingestor_stored(part: str) -> None:
-    assert key_text(declared(name="text"), [part]) == keys(pl.DataFrame({"name": [part]}), ("name",))[0]
-
-
-def test_a_key_of_another_type_or_with_other_parts_is_refused() -> None:
-    with pytest.raises(Refusal, match="number of acme/orders is integer; 'one' is none"):
-        key_text(declared(number="integer"), ["one"])
-    with pytest.raises(Refusal, match="the parts country, number; found 1"):
-        key_text(declared(country="text", number="integer"), ["DE"])
 
 
 def test_an_address_does_not_show_the_password() -> None:
