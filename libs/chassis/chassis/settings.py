@@ -4,9 +4,9 @@ import os
 import ssl
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, FilePath, ValidationError
+from pydantic import BaseModel, ConfigDict, DirectoryPath, Field, FilePath, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +22,7 @@ PREFIX = "WAYBILL_"
 DELIMITER = "__"
 SECRETS_FOLDER = "WAYBILL_SECRETS_DIR"
 
+BUCKET = "[a-z0-9][a-z0-9.-]{1,58}[a-z0-9]"
 PostgresDsn = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
 
 
@@ -93,7 +94,21 @@ class S3(Section):
     """The object store; credentials come from the standard AWS_ variables."""
 
     endpoint_url: str | None = Field(default=None, pattern=r"^https?://")
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,58}[a-z0-9]$")
+    bucket: str = Field(pattern=rf"^{BUCKET}$")
+    buckets: str = Field(default="", pattern=rf"^({BUCKET}(,{BUCKET})*)?$")
+    """More of them, with commas between."""
+
+    @property
+    def all_buckets(self) -> tuple[str, ...]:
+        """Every bucket that files are dropped in, each once."""
+        return tuple(dict.fromkeys([self.bucket, *filter(None, self.buckets.split(","))]))
+
+    @model_validator(mode="after")
+    def _apart_from_output(self) -> Self:
+        # What is written to an output bucket would be dropped again.
+        if {f"{bucket}-out" for bucket in self.all_buckets} & set(self.all_buckets):
+            raise ValueError("expected no bucket that is the output bucket (-out) of another")
+        return self
 
 
 class Http(Section):

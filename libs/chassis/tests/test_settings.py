@@ -114,3 +114,26 @@ def test_the_warehouse_is_the_same_database_unless_it_is_named(environment: pyte
     assert load(Settings).warehouse_dsn == NEEDED["WAYBILL_POSTGRES__DSN"]
     environment.setenv("WAYBILL_WAREHOUSE__DSN", "postgresql://elsewhere/warehouse")
     assert load(Settings).warehouse_dsn == "postgresql://elsewhere/warehouse"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [("", ("landing",)), ("erp", ("landing", "erp")), ("erp,landing,x.y-1", ("landing", "erp", "x.y-1"))],
+)
+def test_more_buckets_come_after_the_first_each_once(
+    environment: pytest.MonkeyPatch, more: str, expected: tuple[str, ...]
+) -> None:
+    environment.setenv("WAYBILL_S3__BUCKET", "landing")
+    environment.setenv("WAYBILL_S3__BUCKETS", more)
+    loaded = load(Settings).s3
+    assert loaded is not None
+    assert loaded.all_buckets == expected
+
+
+@pytest.mark.parametrize("more", ["landing-out", "erp,erp-out", "erp, x", "erp,", "E"])
+def test_buckets_that_cannot_be_or_take_what_is_written_out_are_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], more: str
+) -> None:
+    environment.setenv("WAYBILL_S3__BUCKET", "landing")
+    environment.setenv("WAYBILL_S3__BUCKETS", more)
+    assert "setting WAYBILL_S3" in complaint(Settings, capsys)

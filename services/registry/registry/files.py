@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from os.path import commonprefix
 from typing import Any, TypeVar
 
@@ -29,17 +30,25 @@ R = TypeVar("R")
 
 
 class Files:
-    """A versioned bucket and its output bucket; `each` keeps at most 16 requests in flight."""
+    """A versioned bucket and its output bucket, one of those in `all`; `each` keeps at most 16 requests in flight."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Any, bucket: str, *others: str) -> None:
         self.client = client
         self.bucket = bucket
         self.output_bucket = f"{bucket}-out"
         self._places = asyncio.Semaphore(IN_FLIGHT)
+        self.all = {bucket: self}
+        self.all |= {other: self.beside(other) for other in others}
+
+    def beside(self, bucket: str) -> "Files":
+        """Another bucket of the same store."""
+        other = copy(self)
+        other.bucket, other.output_bucket = bucket, f"{bucket}-out"
+        return other
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, endpoint_url: str | None, bucket: str) -> AsyncIterator["Files"]:
+    async def open(cls, endpoint_url: str | None, *buckets: str) -> AsyncIterator["Files"]:
         """A client with the standard AWS_ credentials."""
         config = AioConfig(
             connect_timeout=5,
@@ -54,11 +63,12 @@ class Files:
         session = get_session()
         region = session.get_config_variable("region") or "us-east-1"
         async with session.create_client("s3", endpoint_url=endpoint_url, region_name=region, config=config) as client:
-            yield cls(client, bucket)
+            yield cls(client, *buckets)
 
     async def ping(self) -> None:
-        """Raises where the bucket cannot be reached."""
-        await self.client.head_bucket(Bucket=self.bucket)
+        """Raises where one of the buckets cannot be reached."""
+        for bucket in self.all:
+            await self.client.head_bucket(Bucket=bucket)
 
     async def each(self, act: Callable[[T], Awaitable[R]], things: Iterable[T]) -> list[R]:
         """The results of acting on each thing, in their order, several at a time."""
@@ -75,7 +85,7 @@ class Files:
         try:
             async for entries in self._listing(Prefix=key):
                 # A prefix listing also returns longer keys, all of them after this one.
-                found += [_version(entry) for entry in entries if entry["Key"] == key and "Size" in entry]
+                found += [_version(self.bucket, entry) for entry in entries if entry["Key"] == key and "Size" in entry]
                 if any(entry["Key"] != key for entry in entries):
                     break
         except ClientError as error:
@@ -93,7 +103,9 @@ class Files:
         shown = {(version.key, version.version_id) for version in listed}
         hidden = [(key, id) for key, ids in named.items() for id in sorted(ids) if (key, id) not in shown]
         heads = await self.each(lambda name: self._head(*name, NO_VERSION), hidden)
-        return listed + [_headed_version(*name, head) for name, head in zip(hidden, heads, strict=True) if head]
+        return listed + [
+            _headed_version((self.bucket, *name), head) for name, head in zip(hidden, heads, strict=True) if head
+        ]
 
     async def _list_all(self, keys: Iterable[str]) -> list[ObjectVersion]:
         groups = by_folder(keys)
@@ -118,7 +130,9 @@ class Files:
             return None
         if answer.get("IsTruncated", True):
             return None
-        return [_version(entry) for entry in reversed(answer.get("Versions", [])) if entry["Key"] in wanted]
+        return [
+            _version(self.bucket, entry) for entry in reversed(answer.get("Versions", [])) if entry["Key"] in wanted
+        ]
 
     async def pages(self) -> AsyncIterator[Page]:
         """The whole listing in key order; a key's entries are never split between pages."""
@@ -130,9 +144,17 @@ class Files:
             whole = [entry for entry in held if entry["Key"] != last]
             if whole:
                 upto = max((entry["Key"] for entry in whole), key=str.encode)
-                yield _page(whole, after, upto)
+                yield self._page(whole, after, upto)
                 held, after = [entry for entry in held if entry["Key"] == last], upto
-        yield _page(held, after, None)
+        yield self._page(held, after, None)
+
+    def _page(self, entries: list[dict[str, Any]], after: str, upto: str | None) -> Page:
+        return Page(
+            after=after,
+            upto=upto,
+            versions=tuple(_version(self.bucket, entry) for entry in reversed(entries) if "Size" in entry),
+            deleted=frozenset(entry["Key"] for entry in entries if "Size" not in entry and entry["IsLatest"]),
+        )
 
     async def _listing(self, **arguments: str) -> AsyncIterator[list[dict[str, Any]]]:
         """Versions (which have a size), newest first for each key, then delete markers, page by page."""
@@ -146,7 +168,7 @@ class Files:
 
     async def find_sender(self, version: ObjectVersion) -> Sender:
         """Who sent the version, and why, as its metadata says; nobody where it is gone already."""
-        answer = await self._head(version.key, version.version_id)
+        answer = await self.beside(version.bucket)._head(version.key, version.version_id)
         return read_sender(answer["Metadata"]) if answer else Sender()
 
     async def _head(self, key: str, version_id: str, absent: Collection[int] = (404,)) -> dict[str, Any] | None:
@@ -165,7 +187,11 @@ class Files:
         )
 
     async def make_buckets(self, target: str) -> None:
-        """Both buckets, versions of the drops, and notifications of them; what is there already stays."""
+        """All buckets, versions of the drops, and notifications of them; what is there already stays."""
+        for files in self.all.values():
+            await files._make(target)
+
+    async def _make(self, target: str) -> None:
         for bucket in (self.bucket, self.output_bucket):
             if not await self._has_bucket(bucket):
                 await self._create_bucket(bucket)
@@ -179,6 +205,10 @@ class Files:
 
     async def check_buckets(self) -> None:
         """Names what is missing; without versions nothing can work, without notifications the sweep finds the drops."""
+        for files in self.all.values():
+            await files._check()
+
+    async def _check(self) -> None:
         missing = [bucket for bucket in (self.bucket, self.output_bucket) if not await self._has_bucket(bucket)]
         if missing:
             raise NotNow(f"bucket missing: {', '.join(missing)}; create it, or set WAYBILL_MANAGE=true")
@@ -223,8 +253,9 @@ def _status(error: ClientError) -> int:
     return int(error.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
-def _version(entry: dict[str, Any]) -> ObjectVersion:
+def _version(bucket: str, entry: dict[str, Any]) -> ObjectVersion:
     return ObjectVersion(
+        bucket=bucket,
         key=entry["Key"],
         version_id=entry["VersionId"],
         size=entry["Size"],
@@ -233,20 +264,13 @@ def _version(entry: dict[str, Any]) -> ObjectVersion:
     )
 
 
-def _headed_version(key: str, version_id: str, head: dict[str, Any]) -> ObjectVersion:
+def _headed_version(name: tuple[str, str, str], head: dict[str, Any]) -> ObjectVersion:
+    bucket, key, version_id = name
     return ObjectVersion(
+        bucket=bucket,
         key=key,
         version_id=version_id,
         size=head["ContentLength"],
         etag=head["ETag"].strip('"'),
         last_modified=head["LastModified"],
-    )
-
-
-def _page(entries: list[dict[str, Any]], after: str, upto: str | None) -> Page:
-    return Page(
-        after=after,
-        upto=upto,
-        versions=tuple(_version(entry) for entry in reversed(entries) if "Size" in entry),
-        deleted=frozenset(entry["Key"] for entry in entries if "Size" not in entry and entry["IsLatest"]),
     )

@@ -27,25 +27,25 @@ from registry.domain.notifications import (
     senders_by_version,
     versions_by_key,
 )
-from registry.domain.routes import route
 from registry.domain.standing import FINAL, Outcome, is_overtaken, note, retry
 from registry.files import Files
 from registry.store import datasets, standings
 from registry.store import files as rows
 from registry.store.decisions import confirm_refusal, decide
-from registry.store.registration import announce, declare, register
+from registry.store.declaring import declare
+from registry.store.registration import announce, register
 
 log = structlog.get_logger()
 
 
 async def register_drops(messages: Sequence[RawMessage], *, db: Pool, files: Files) -> None:
     """Look at every key that is named, and register, in the order of the drops, the versions that are new there."""
-    hints = [hint for message in messages for hint in _read(message) if hint.bucket == files.bucket]
+    hints = [hint for message in messages for hint in _read(message) if hint.bucket in files.all]
     found = await _find_new(hints, db, files)
     with stage("registry", "register"):
         async with db.acquire() as tx, tx.transaction():
-            entries = await register(tx, files.bucket, found)
-    await rows.mark_notified(db, files.bucket, [(hint.key, hint.version_id) for hint in hints])
+            entries = await register(tx, found)
+    await rows.mark_notified(db, [(hint.bucket, hint.key, hint.version_id) for hint in hints])
     _count(entries)
 
 
@@ -59,14 +59,15 @@ def _read(message: RawMessage) -> list[Hint]:
 
 
 async def _find_new(hints: Sequence[Hint], db: Pool, files: Files) -> list[Found]:
+    listed: list[ObjectVersion] = []
     with stage("registry", "list"):
-        versions = in_order(await files.find_versions(versions_by_key(hints)))
-    known = await rows.find_known(db, files.bucket, [(version.key, version.version_id) for version in versions])
-    new = [version for version in versions if (version.key, version.version_id) not in known]
+        for bucket, named in versions_by_key(hints).items():
+            listed += await files.all[bucket].find_versions(named)
+    versions = in_order(listed)
+    known = await rows.find_known(db, [version.name for version in versions])
+    new = [version for version in versions if version.name not in known]
     senders = await _find_senders(new, hints, files)
-    return [
-        Found(version, route(version.key), "notification", sender) for version, sender in zip(new, senders, strict=True)
-    ]
+    return [Found(version, "notification", sender) for version, sender in zip(new, senders, strict=True)]
 
 
 async def _find_senders(versions: Sequence[ObjectVersion], hints: Sequence[Hint], files: Files) -> list[Sender]:
@@ -74,9 +75,9 @@ async def _find_senders(versions: Sequence[ObjectVersion], hints: Sequence[Hint]
     told, seen = senders_by_version(hints), principals_by_version(hints)
 
     async def find(version: ObjectVersion) -> Sender:
-        name = (version.key, version.version_id)
-        sender = told.get(name) or await files.find_sender(version)
-        return Sender(sender.user or seen.get(name) or seen.get((version.key, None)), sender.reason)
+        sender = told.get(version.name) or await files.find_sender(version)
+        of_any = seen.get((version.bucket, version.key, None))
+        return Sender(sender.user or seen.get(version.name) or of_any, sender.reason)
 
     with stage("registry", "head"):
         return await files.each(find, versions)

@@ -16,11 +16,11 @@ from waybill_contracts.declaration_yaml import parse_declaration
 
 from registry.domain.arrivals import Found, ObjectVersion, in_order
 from registry.domain.listing import Change, Presence, presence_changes, unknown_versions
-from registry.domain.routes import route
 from registry.domain.waybill import render, waybill_key
 from registry.files import Files
 from registry.store import datasets, sweeping
-from registry.store.registration import announce, declare, register
+from registry.store.declaring import declare, set_inference
+from registry.store.registration import announce, register
 from registry.store.waybills import last_change, read_story
 
 SWEEP_CHUNK = 500
@@ -34,10 +34,11 @@ async def sweep(job: Job, *, db: Pool, files: Files, grace_seconds: float, silen
     """Register what notifications missed, see what is gone, and announce again what nobody answered."""
     unknown: list[ObjectVersion] = []
     before = datetime.now(UTC) - timedelta(seconds=grace_seconds)
-    async for page in files.pages():
-        known = await sweeping.known_between(db, files.bucket, page.after, page.upto)
-        await _note_presence(job, presence_changes(page, known), db, files)
-        unknown = in_order([*unknown, *unknown_versions(page, known, before)])[:SWEEP_LIMIT]
+    for bucket in files.all.values():
+        async for page in bucket.pages():
+            known = await sweeping.known_between(db, bucket.bucket, page.after, page.upto)
+            await _note_presence(job, presence_changes(page, known), db, bucket)
+            unknown = in_order([*unknown, *unknown_versions(page, known, before)])[:SWEEP_LIMIT]
     for start in range(0, len(unknown), SWEEP_CHUNK):
         await _register(job, unknown[start : start + SWEEP_CHUNK], db, files)
     MISSED.inc(await sweeping.mark_missed(db, grace_seconds))
@@ -47,11 +48,9 @@ async def sweep(job: Job, *, db: Pool, files: Files, grace_seconds: float, silen
 
 async def _register(job: Job, versions: Sequence[ObjectVersion], db: Pool, files: Files) -> None:
     senders = await files.each(files.find_sender, versions)
-    found = [
-        Found(version, route(version.key), "sweep", sender) for version, sender in zip(versions, senders, strict=True)
-    ]
+    found = [Found(version, "sweep", sender) for version, sender in zip(versions, senders, strict=True)]
     async with job.step(db) as tx:
-        entries = await register(tx, files.bucket, found)
+        entries = await register(tx, found)
     for entry in entries:
         FILES.labels(source="sweep", status="IGNORED" if entry.is_ignored else "REGISTERED").inc()
 
@@ -77,7 +76,8 @@ async def write_waybill(job: Job, *, db: Pool, files: Files) -> None:
     with stage("registry", "waybill"):
         while is_overtaken:
             story = await read_story(db, file_id)
-            await files.put_waybill(waybill_key(story.file), render(story.file, story.history, files.output_bucket))
+            bucket = files.beside(story.file["bucket"])
+            await bucket.put_waybill(waybill_key(story.file), render(story.file, story.history, bucket.output_bucket))
             is_overtaken = await last_change(db, file_id) != story.file["changed_at"]
 
 
@@ -95,6 +95,12 @@ async def sweep_at_start(*, db: Pool) -> None:
         job = await find_job(tx, "sweep", TIMER_LANE, 1)
         if job is None or job.state != "RUNNING":
             await put_job(tx, "sweep", TIMER_LANE, 1, {})
+
+
+async def apply_inference(*, db: Pool, infers: bool) -> None:
+    """Datasets that nobody declared are taken in from now on, and what waited of them, or they are not."""
+    async with db.acquire() as tx, tx.transaction():
+        await set_inference(tx, infers)
 
 
 async def take_declarations(*, db: Pool, folder: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Knows every file there ever was, and where each one stands."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from chassis import JobKind, Pool, open_pool
@@ -29,7 +30,14 @@ from registry.handlers import (
     request_retry,
     take_decision,
 )
-from registry.jobs import prepare_buckets, sweep, sweep_at_start, take_declarations, write_waybill
+from registry.jobs import (
+    apply_inference,
+    prepare_buckets,
+    sweep,
+    sweep_at_start,
+    take_declarations,
+    write_waybill,
+)
 from registry.settings import Settings
 
 
@@ -67,12 +75,18 @@ def service(db: Pool, files: Files, settings: Settings) -> Service:
         ],
         emits=[FileRegistered, FileGone],
         probes={"s3": files.ping},
-        start=[
-            partial(prepare_buckets, files=files, target=settings.notification_target, is_managed=settings.manage),
-            partial(take_declarations, db=db, folder=settings.datasets),
-            partial(sweep_at_start, db=db),
-        ],
+        start=_start(db, files, settings),
     )
+
+
+def _start(db: Pool, files: Files, settings: Settings) -> list[Callable[[], Awaitable[None]]]:
+    """What comes before the first message; what is declared before what is to be found."""
+    return [
+        partial(prepare_buckets, files=files, target=settings.notification_target, is_managed=settings.manage),
+        partial(take_declarations, db=db, folder=settings.datasets),
+        partial(apply_inference, db=db, infers=settings.infer),
+        partial(sweep_at_start, db=db),
+    ]
 
 
 async def main() -> None:
@@ -80,6 +94,6 @@ async def main() -> None:
     settings = load(Settings)
     async with (
         open_pool(settings.postgres.dsn, settings.names.schema("registry")) as db,
-        Files.open(settings.s3.endpoint_url, settings.s3.bucket) as files,
+        Files.open(settings.s3.endpoint_url, *settings.s3.all_buckets) as files,
     ):
         await run(service(db, files, settings), settings, db)

@@ -18,6 +18,8 @@ class Settings(settings.Settings):
     """Age from which a drop that no notification told of is missed."""
     announce_again_seconds: float = Field(default=300, gt=0)
     """Age from which a registration without an outcome is announced again."""
+    infer: bool = True
+    """Files of a dataset that nobody declared are taken in: columns and key are found in the first of them."""
 
     @property
     def notification_target(self) -> str:

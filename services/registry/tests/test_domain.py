@@ -7,15 +7,16 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from registry.domain.arrivals import DatasetStanding, Found, ObjectVersion, Waiting, in_order, number, number_waiting
+from registry.domain.arrivals import DatasetStanding, ObjectVersion, Place, in_order, number
 from registry.domain.listing import Known, Page, presence_changes, unknown_versions
-from registry.domain.routes import route
+from registry.domain.routes import Routes
+from waybill_contracts import OrderBy
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def version(key: str, second: float = 0, version_id: str = "v") -> ObjectVersion:
-    return ObjectVersion(key, version_id, 1, "etag", NOON + timedelta(seconds=second))
+    return ObjectVersion("landing", key, version_id, 1, "etag", NOON + timedelta(seconds=second))
 
 
 def test_new_versions_are_ordered_by_time_then_key() -> None:
@@ -31,33 +32,40 @@ def test_versions_of_one_key_keep_the_order_of_the_listing(stamps: list[tuple[st
         assert [each for each in ordered if each.key == key] == [each for each in versions if each.key == key]
 
 
-def found(each: ObjectVersion) -> Found:
-    return Found(each, route(each.key), "notification")
+def numbered(versions: Sequence[ObjectVersion], standings: dict[str, DatasetStanding]) -> list[Place]:
+    return number(versions, Routes().route(versions), standings)
 
 
 def test_arrivals_go_on_without_gaps_and_only_for_declared_datasets() -> None:
     standings = {"acme/orders": DatasetStanding(1, 7), "acme/new": DatasetStanding()}
     keys = ["acme/orders/a", "acme/new/a", "x", "acme/orders/b"]
-    entries = number([found(version(key)) for key in keys], standings)
-    assert [entry.arrival for entry in entries] == [8, None, None, 9]
-    assert [entry.reason for entry in entries][1] == "no declaration"
+    places = numbered([version(key) for key in keys], standings)
+    assert [place.arrival for place in places] == [8, None, None, 9]
+    assert [place.declaration_version for place in places] == [1, None, None, 1]
+    assert [place.reason for place in places][1] == "no declaration"
     assert standings["acme/orders"].last_arrival == 9
 
 
 def test_a_file_is_late_when_it_lies_more_than_a_minute_before_the_newest() -> None:
     standings = {"acme/orders": DatasetStanding(1)}
     seconds = [100, 40, 39.9, 200, 150]
-    entries = number([found(version(f"acme/orders/{second}", second)) for second in seconds], standings)
-    assert [entry.late for entry in entries] == [False, False, True, False, False]
+    places = numbered([version(f"acme/orders/{second}", second) for second in seconds], standings)
+    assert [place.late for place in places] == [False, False, True, False, False]
 
 
-def test_what_waited_for_a_declaration_is_numbered_oldest_first() -> None:
-    waiting = [
-        Waiting(uuid4(), key, NOON + timedelta(seconds=second)) for key, second in [("b", 5), ("a", 5), ("c", 1)]
-    ]
-    standing, arrivals = number_waiting(waiting, DatasetStanding(1))
-    assert [each.file_id for each in arrivals] == [waiting[2].file_id, waiting[1].file_id, waiting[0].file_id]
-    assert standing.last_arrival == 3
+def test_where_names_give_the_order_a_file_is_late_by_its_name_alone() -> None:
+    standings = {"acme/orders": DatasetStanding(1, order_by=OrderBy(file_name=r"day(\d+)"))}
+    names = ["day9", "day10", "day9_again", "day10_again", "no day", "day11", "day09"]
+    places = numbered([version(f"acme/orders/{name}", -100 * n) for n, name in enumerate(names)], standings)
+    assert [place.late for place in places] == [False, False, True, False, False, False, True]
+    assert [place.order for place in places] == ["0019", "00210", "0019", "00210", None, "00211", "0019"]
+    assert standings["acme/orders"].newest_order == "00211"
+
+
+def test_where_a_column_gives_the_order_no_file_is_late() -> None:
+    standings = {"acme/orders": DatasetStanding(1, newest_order="x", order_by=OrderBy(column="changed_at"))}
+    places = numbered([version(f"acme/orders/{second}", second) for second in (500, 0)], standings)
+    assert [(place.late, place.order) for place in places] == [(False, None)] * 2
 
 
 def known(key: str, presence: str = "present", version_id: str = "v") -> Known:

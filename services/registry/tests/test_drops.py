@@ -12,7 +12,6 @@ from chassis.database import Pool, Tx
 from chassis.intake import RawMessage
 from registry.domain.arrivals import Found, ObjectVersion, Sender
 from registry.domain.notifications import read_notification
-from registry.domain.routes import Route
 from registry.files import Files
 from registry.handlers import register_drops
 from registry.store import registration
@@ -155,16 +154,16 @@ async def test_a_registration_waits_for_another_one_of_its_dataset_and_goes_on_f
     await declare(db)
     held, find_known = asyncio.Event(), registration.files.find_known
 
-    async def hold_first(tx: Tx, bucket: str, names: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        if names == [("acme/orders/first", "v")]:
+    async def hold_first(tx: Tx, names: Sequence[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+        if names == [("landing", "acme/orders/first", "v")]:
             await held.wait()
-        return await find_known(tx, bucket, names)
+        return await find_known(tx, names)
 
     async def register_one(name: str) -> int | None:
-        version = ObjectVersion(f"acme/orders/{name}", "v", 1, "etag", datetime.now(UTC))
+        version = ObjectVersion("landing", f"acme/orders/{name}", "v", 1, "etag", datetime.now(UTC))
         async with db.acquire() as tx, tx.transaction():
-            (entry,) = await registration.register(tx, "landing", [Found(version, Route("acme", "orders"), "sweep")])
-        return entry.arrival
+            (entry,) = await registration.register(tx, [Found(version, "sweep")])
+        return entry.place.arrival
 
     monkeypatch.setattr(registration.files, "find_known", hold_first)
     first = asyncio.create_task(register_one("first"))

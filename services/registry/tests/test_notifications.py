@@ -1,4 +1,4 @@
-"""What notifications name, and where their keys belong."""
+"""What notifications name, and who caused them."""
 
 import json
 from contextlib import suppress
@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from registry.domain.arrivals import Sender
 from registry.domain.notifications import Hint, Unreadable, read_notification
-from registry.domain.routes import Ignored, Route, route
 
 CORPUS = Path(__file__).parents[4] / "shared/corpora/s3-events/events"
-NAUGHTY = CORPUS.parents[1] / "naughty-strings"
 
 
 def notification(key: str, source: str = "minio:s3", **thing: object) -> dict[str, object]:
@@ -140,68 +138,3 @@ LEAVES = st.none() | st.booleans() | st.text(max_size=5)
 def test_no_json_breaks_the_reader(message: object) -> None:
     with suppress(Unreadable):
         assert all(isinstance(hint, Hint) for hint in read(message))
-
-
-@pytest.mark.parametrize(
-    ("key", "dataset"),
-    [
-        ("acme/orders/a.csv", "acme/orders"),
-        ("acme/orders/2026/11/a b+c é.csv", "acme/orders"),
-        ("big-co/t_1/line\nbreak.csv", "big-co/t_1"),
-        (f"{'a' * 31}/{'t' * 41}/x", f"{'a' * 31}/{'t' * 41}"),
-    ],
-)
-def test_a_key_leads_to_its_dataset(key: str, dataset: str) -> None:
-    found = route(key)
-    assert isinstance(found, Route)
-    assert found.dataset == dataset
-
-
-@pytest.mark.parametrize(
-    ("key", "reason"),
-    [
-        ("orders.csv", "no route fits"),
-        ("acme/orders.csv", "no route fits"),
-        ("/acme/orders/a.csv", "begins with '/'"),
-        ("acme/orders/../../x/a.csv", "'..'"),
-        ("../acme/orders/a.csv", "'..'"),
-        ("acme/orders/a\\b.csv", "backslash"),
-        ("acme/orders/a\0b.csv", "NUL"),
-        ("acme/orders/_corrections/1/a.csv", "'_corrections' begins"),
-        ("acme/orders/.hidden", "'.hidden' begins"),
-        ("_acme/orders/a.csv", "'_acme' begins"),
-        ("acme/_orders/a.csv", "'_orders' begins"),
-        ("acme/orders/", "a folder"),
-        ("acme//orders/a.csv", "empty part"),
-        ("Acme/orders/a.csv", "no organisation"),
-        ("acme\n/orders/a.csv", "no organisation"),
-        (f"{'a' * 32}/orders/a.csv", "no organisation"),
-        ("acme/Orders/a.csv", "no table"),
-        ("acme/or-ders/a.csv", "no table"),
-        ('acme/x"; drop table files; --/a.csv', "no table"),
-        ("acme/orders_history/a.csv", "no table"),
-        ("acme/orders_as_of/a.csv", "no table"),
-    ],
-)
-def test_other_keys_are_ignored_with_the_reason(key: str, reason: str) -> None:
-    found = route(key)
-    assert isinstance(found, Ignored)
-    assert reason in found.reason
-
-
-@given(st.text(max_size=300))
-def test_no_key_reaches_a_strange_dataset_and_no_reason_can_break_a_terminal(key: str) -> None:
-    for found in (route(key), route(f"acme/{key}/a.csv"), route(f"{key}/orders/a.csv")):
-        if isinstance(found, Route):
-            assert found.dataset.isascii()
-            assert found.dataset.replace("-", "").replace("_", "").replace("/", "").isalnum()
-        else:
-            assert found.reason.isprintable() or not any(ord(character) < 32 for character in found.reason)
-
-
-@pytest.mark.skipif(not NAUGHTY.is_dir(), reason="the naughty strings are not beside the repository")
-def test_naughty_names_reach_no_dataset_but_their_own() -> None:
-    for path in NAUGHTY.glob("*.json"):
-        for text in json.loads(path.read_text()):
-            found = route(f"{text}/orders/a.csv")
-            assert isinstance(found, Ignored) or found.organisation == text

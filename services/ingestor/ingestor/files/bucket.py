@@ -63,10 +63,10 @@ class Bucket:
             raise TruncatedObject(f"{size} of {reply['ContentLength']} bytes arrived")
         return size, digest.hexdigest()
 
-    async def put_rejects(self, key: str, source: Path) -> None:
-        """Upload the rejects to the output bucket; the same attempt writes the same again."""
+    async def put_rejects(self, bucket: str, key: str, source: Path) -> None:
+        """Upload the rejects to the output bucket of the file's bucket; the same attempt writes the same again."""
         with source.open("rb") as file:
-            await self._client.put_object(Bucket=f"{self._bucket}-out", Key=key, Body=file, ContentType="text/csv")
+            await self._client.put_object(Bucket=f"{bucket}-out", Key=key, Body=file, ContentType="text/csv")
 
     async def ping(self) -> None:
         """Raises where the bucket cannot be reached."""

@@ -87,7 +87,8 @@ async def announce_exhausted(tx: Tx, job: Job, reason: str) -> None:
 
 async def _keep_rejects(attempt: Attempt, stores: Stores) -> None:
     if attempt.rejects.count:
-        await stores.bucket.put_rejects(rejects_key(attempt.file, attempt.number), attempt.rejects.path)
+        key = rejects_key(attempt.file, attempt.number)
+        await stores.bucket.put_rejects(attempt.file.bucket, key, attempt.rejects.path)
 
 
 async def _new_heads(changes: Changes, attempt: Attempt, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:

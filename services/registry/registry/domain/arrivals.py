@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 from uuid import UUID
 
-from registry.domain.routes import Ignored, Route
+from records.order import file_order
+from waybill_contracts.declaration import OrderBy
+
+from registry.domain.routes import Ignored, Route, Routed
 
 LATE_AFTER = timedelta(seconds=60)
 NO_DECLARATION = "no declaration"
@@ -18,23 +21,30 @@ FoundBy = Literal["notification", "sweep"]
 class ObjectVersion:
     """One version of one object, as the listing tells it."""
 
+    bucket: str
     key: str
     version_id: str
     size: int
     etag: str
     last_modified: datetime
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What no other version is called."""
+        return self.bucket, self.key, self.version_id
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """A version that waits for its dataset's declaration."""
+    """A version that was ignored, and may not be any more."""
 
     file_id: UUID
+    bucket: str
     key: str
     last_modified: datetime
 
 
-AnyVersion = TypeVar("AnyVersion", ObjectVersion, Waiting)
+V = TypeVar("V", bound=Routed)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,6 @@ class Found:
     """A version that the registry may not know yet."""
 
     version: ObjectVersion
-    route: Route | Ignored
     found_by: FoundBy
     sender: Sender = Sender()
 
@@ -62,16 +71,21 @@ class DatasetStanding:
     declaration_version: int = 0
     last_arrival: int = 0
     newest_modified: datetime | None = None
+    order_by: OrderBy | None = None
+    newest_order: str | None = None
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What the registry writes down of a version: an arrival of its dataset, or ignored with the reason."""
+class Place:
+    """What the registry writes down of where a version belongs: an arrival of its dataset, or why it is ignored."""
 
-    found: Found
+    route: Route | None = None
     arrival: int | None = None
+    declaration_version: int | None = None
     late: bool = False
+    order: str | None = None
     reason: str | None = None
+    waits: bool = False
 
     @property
     def is_ignored(self) -> bool:
@@ -79,52 +93,67 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """The place in its dataset that a version which waited is given."""
+class Entry:
+    """A version that was found, and its place."""
 
-    file_id: UUID
-    arrival: int
-    late: bool
+    found: Found
+    place: Place
+
+    @property
+    def is_ignored(self) -> bool:
+        return self.place.is_ignored
 
 
-def in_order(versions: Iterable[AnyVersion]) -> list[AnyVersion]:
+def in_order(versions: Iterable[V]) -> list[V]:
     """By (last_modified, key); versions of one key keep the order they are given in, whatever their stamps."""
-    latest: dict[str, datetime] = {}
+    latest: dict[tuple[str, str], datetime] = {}
     placed = []
     for place, version in enumerate(versions):
-        stamp = max(latest.get(version.key, version.last_modified), version.last_modified)
-        latest[version.key] = stamp
+        name = (version.bucket, version.key)
+        stamp = max(latest.get(name, version.last_modified), version.last_modified)
+        latest[name] = stamp
         placed.append((stamp, version.key, place, version))
     return [version for *_, version in sorted(placed, key=lambda each: each[:3])]
 
 
-def number(found: Sequence[Found], standings: dict[str, DatasetStanding]) -> list[Entry]:
-    """An entry for each version, in this order; arrivals go on without gaps; updates the standings."""
-    return [_enter(each, standings) for each in found]
+def number(
+    versions: Sequence[Routed], routed: Sequence[Route | Ignored], standings: dict[str, DatasetStanding]
+) -> list[Place]:
+    """A place for each version, in this order; arrivals go on without gaps; updates the standings."""
+    return [_place(version, route, standings) for version, route in zip(versions, routed, strict=True)]
 
 
-def _enter(found: Found, standings: dict[str, DatasetStanding]) -> Entry:
-    if isinstance(found.route, Ignored):
-        return Entry(found, reason=found.route.reason)
-    standing = standings[found.route.dataset]
+def _place(version: Routed, route: Route | Ignored, standings: dict[str, DatasetStanding]) -> Place:
+    if isinstance(route, Ignored):
+        return Place(reason=route.reason, waits=route.waits)
+    standing = standings[route.dataset]
     if not standing.declaration_version:
-        return Entry(found, reason=NO_DECLARATION)
-    standings[found.route.dataset], late = arrive(standing, found.version.last_modified)
-    return Entry(found, arrival=standing.last_arrival + 1, late=late)
+        return Place(route, reason=NO_DECLARATION, waits=True)
+    order = file_order(standing.order_by, version.key)
+    late = is_late(standing, version.last_modified, order)
+    standings[route.dataset] = standing = arrive(standing, version.last_modified, order)
+    return Place(route, standing.last_arrival, standing.declaration_version, late, order)
 
 
-def number_waiting(waiting: Iterable[Waiting], standing: DatasetStanding) -> tuple[DatasetStanding, list[Arrival]]:
-    """Arrivals for versions that waited, oldest first, and the dataset after them."""
-    arrivals = []
-    for each in in_order(waiting):
-        standing, late = arrive(standing, each.last_modified)
-        arrivals.append(Arrival(each.file_id, standing.last_arrival, late))
-    return standing, arrivals
+def is_late(standing: DatasetStanding, modified: datetime, order: str | None) -> bool:
+    """Whether a newer file came before it: by the order of their names, or else well before it by the clock."""
+    if standing.order_by is None:
+        newest = standing.newest_modified
+        return newest is not None and modified < newest - LATE_AFTER
+    # Where a column of the rows gives the order, each row finds its place by itself.
+    return order is not None and standing.newest_order is not None and order < standing.newest_order
 
 
-def arrive(standing: DatasetStanding, modified: datetime) -> tuple[DatasetStanding, bool]:
-    """The dataset after one more arrival, and whether that file lies well before the newest one."""
-    newest = standing.newest_modified
-    late = newest is not None and modified < newest - LATE_AFTER
-    newest = modified if newest is None else max(newest, modified)
-    return replace(standing, last_arrival=standing.last_arrival + 1, newest_modified=newest), late
+def arrive(standing: DatasetStanding, modified: datetime, order: str | None) -> DatasetStanding:
+    """The dataset after one more arrival."""
+    return replace(
+        standing,
+        last_arrival=standing.last_arrival + 1,
+        newest_modified=max(standing.newest_modified or modified, modified),
+        newest_order=newest_order([standing.newest_order, order]),
+    )
+
+
+def newest_order(orders: Iterable[str | None]) -> str | None:
+    """The greatest order value; None where there is none."""
+    return max((order for order in orders if order is not None), default=None)

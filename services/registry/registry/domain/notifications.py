@@ -53,22 +53,23 @@ def read_notification(value: bytes | None) -> list[Hint]:
     return hints
 
 
-def versions_by_key(hints: Iterable[Hint]) -> dict[str, set[str]]:
-    """Each key that is named, once, with the versions that are named of it."""
-    named: dict[str, set[str]] = {}
+def versions_by_key(hints: Iterable[Hint]) -> dict[str, dict[str, set[str]]]:
+    """For each bucket the keys that are named, each once, with the versions that are named of it."""
+    named: dict[str, dict[str, set[str]]] = {}
     for hint in hints:
-        named.setdefault(hint.key, set()).update([hint.version_id] if hint.version_id else [])
+        ids = named.setdefault(hint.bucket, {}).setdefault(hint.key, set())
+        ids.update([hint.version_id] if hint.version_id else [])
     return named
 
 
-def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str], Sender]:
-    """The senders that are told of exactly these versions, by key and version id."""
-    return {(hint.key, hint.version_id): hint.sender for hint in hints if hint.version_id and hint.sender}
+def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str, str], Sender]:
+    """The senders that are told of exactly these versions, by bucket, key and version id."""
+    return {(hint.bucket, hint.key, hint.version_id): hint.sender for hint in hints if hint.version_id and hint.sender}
 
 
-def principals_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str | None], str | None]:
-    """Who caused each hint, by key and version id; no version id where the notification named none."""
-    return {(hint.key, hint.version_id): hint.principal for hint in hints}
+def principals_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str, str | None], str | None]:
+    """Who caused each hint, by bucket, key and version id; no version id where the notification named none."""
+    return {(hint.bucket, hint.key, hint.version_id): hint.principal for hint in hints}
 
 
 def _is_test(message: Any) -> bool:

@@ -1,8 +1,14 @@
 """Where a key belongs: a dataset, or nowhere, with the reason."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from typing import Protocol
 
+from records.globs import Glob, compile_glob
+from waybill_contracts.declaration import ANY_TABLE, DEFAULT_FILES, Declaration
 from waybill_contracts.event import ORGANISATION_PATTERN, TABLE_PATTERN, dataset_name
 
 HISTORY_SUFFIXES = ("_history", "_as_of")
@@ -12,10 +18,11 @@ MAX_SHOWN = 60
 
 @dataclass(frozen=True)
 class Route:
-    """The dataset that a key belongs to."""
+    """The dataset that a key belongs to, and what its pattern captures."""
 
     organisation: str
     table: str
+    captures: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def dataset(self) -> str:
@@ -24,22 +31,146 @@ class Route:
 
 @dataclass(frozen=True)
 class Ignored:
-    """No route fits the key, for this reason."""
+    """No route fits the key, for this reason; `waits` where a declaration may change that."""
 
     reason: str
+    waits: bool = True
 
 
-def route(key: str) -> Route | Ignored:
-    """`<organisation>/<table>/…/<name>` leads to its dataset; every other key is ignored with a reason."""
-    fault = _path_fault(key)
-    if fault:
-        return Ignored(fault)
-    organisation, table = key.split("/")[:2]
-    fault = _name_fault(organisation, table)
-    return Ignored(fault) if fault else Route(organisation, table)
+@dataclass(frozen=True)
+class Declared:
+    """What routing knows of a dataset that has a declaration; table `*` is the organisation's default."""
+
+    organisation: str
+    table: str
+    files: tuple[str, ...] = DEFAULT_FILES
+    since: str | None = None
+
+    @property
+    def dataset(self) -> str:
+        return dataset_name(self.organisation, self.table)
+
+    @property
+    def takes_default_layout(self) -> bool:
+        return any(pattern in DEFAULT_FILES for pattern in self.files)
+
+    @property
+    def globs(self) -> list[Glob]:
+        """Its own patterns; the default layout is everybody's."""
+        table = None if self.table == ANY_TABLE else self.table
+        return [compile_glob(each, self.organisation, table) for each in self.files if each not in DEFAULT_FILES]
 
 
-def _path_fault(key: str) -> str | None:
+class Routed(Protocol):
+    """What routing looks at."""
+
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def last_modified(self) -> datetime: ...
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A pattern that fits; `stands` unless it is a default's and the table has a declaration of its own."""
+
+    literals: int
+    route: Route
+    stands: bool
+
+
+class Routes:
+    """Declared routes, compiled; the default layout serves whoever declares no other."""
+
+    def __init__(self, declared: Iterable[Declared] = ()) -> None:
+        self._declared = {each.dataset: each for each in declared}
+        self._globs = [(each, glob) for each in self._declared.values() for glob in each.globs]
+
+    def route(self, versions: Sequence[Routed]) -> list[Route | Ignored]:
+        """Where each version belongs."""
+        faults = [path_fault(version.key) for version in versions]
+        fits = self._fits(version for version, fault in zip(versions, faults, strict=True) if not fault)
+        return [
+            Ignored(fault, waits=False) if fault else self._choose(version, fits.get((version.bucket, version.key), []))
+            for version, fault in zip(versions, faults, strict=True)
+        ]
+
+    def _fits(self, versions: Iterable[Routed]) -> dict[tuple[str, str], list[_Fit]]:
+        keys: dict[str, list[str]] = {}
+        for version in versions:
+            keys.setdefault(version.bucket, []).append(version.key)
+        fits: dict[tuple[str, str], list[_Fit]] = {}
+        for (declared, glob), (bucket, named) in product(self._globs, keys.items()):
+            for key, captured in glob.fits(bucket, named).items():
+                fits.setdefault((bucket, key), []).append(self._fit(declared, glob, captured))
+        return fits
+
+    def _fit(self, declared: Declared, glob: Glob, captured: Mapping[str, str]) -> _Fit:
+        if declared.table != ANY_TABLE:
+            return _Fit(glob.literals, Route(declared.organisation, declared.table, captured), True)
+        route = Route(declared.organisation, captured["table"], captured)
+        return _Fit(glob.literals, route, route.dataset not in self._declared)
+
+    def _choose(self, version: Routed, fits: list[_Fit]) -> Route | Ignored:
+        if not fits:
+            return self._by_default(version)
+        standing = [fit for fit in fits if fit.stands]
+        if not standing:
+            return self._elsewhere(self._declared[fits[0].route.dataset])
+        most = max(fit.literals for fit in standing)
+        best = {fit.route.dataset: fit.route for fit in reversed(standing) if fit.literals == most}
+        if len(best) > 1:
+            return Ignored(f"fits routes of {' and '.join(sorted(best))}")
+        (route,) = best.values()
+        return self._checked(version, route)
+
+    def _by_default(self, version: Routed) -> Route | Ignored:
+        parts = version.key.split("/")
+        if len(parts) < 3:
+            return Ignored("no route fits: expected <organisation>/<table>/<name>")
+        route = Route(parts[0], parts[1])
+        declared = self._declaration_of(route)
+        if declared and not declared.takes_default_layout and not name_fault(route):
+            return self._elsewhere(declared)
+        return self._checked(version, route)
+
+    def _elsewhere(self, declared: Declared) -> Ignored:
+        return Ignored(f"no route fits: {declared.dataset} declares other files, {shown(', '.join(declared.files))}")
+
+    def _checked(self, version: Routed, route: Route) -> Route | Ignored:
+        fault = name_fault(route)
+        if fault:
+            return Ignored(fault)
+        declared = self._declaration_of(route)
+        if declared and declared.since and version.last_modified < moment(declared.since):
+            return Ignored(f"older than {declared.since}, since when {declared.dataset} takes files")
+        return route
+
+    def _declaration_of(self, route: Route) -> Declared | None:
+        return self._declared.get(route.dataset) or self._declared.get(dataset_name(route.organisation, ANY_TABLE))
+
+
+def partition_of(declaration: Declaration, bucket: str, key: str) -> str | None:
+    """The part of the dataset that the key speaks for, as the pattern that says most about it captures it."""
+    if declaration.partition is None or declaration.partition.path is None:
+        return None
+    globs = [compile_glob(each, declaration.organisation, declaration.table) for each in declaration.files]
+    for glob in sorted(globs, key=lambda glob: -glob.literals):
+        if captured := glob.fits(bucket, [key]):
+            return captured[key].get(declaration.partition.path)
+    return None
+
+
+def moment(since: str) -> datetime:
+    """A declared day (its beginning) or timestamp."""
+    at = datetime.fromisoformat(since)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def path_fault(key: str) -> str | None:
+    """Why a key can be no file of anybody, whatever is declared."""
     parts = key.split("/")
     if key.startswith("/"):
         return "the key begins with '/'"
@@ -54,12 +185,12 @@ def _path_fault(key: str) -> str | None:
         return "the key names a folder, not a file"
     if "" in parts:
         return "the key holds an empty part"
-    if len(parts) < 3:
-        return "no route fits: expected <organisation>/<table>/<name>"
     return None
 
 
-def _name_fault(organisation: str, table: str) -> str | None:
+def name_fault(route: Route) -> str | None:
+    """Why the names of a route name no dataset."""
+    organisation, table = route.organisation, route.table
     if not re.fullmatch(ORGANISATION_PATTERN, organisation):
         return f"{shown(organisation)} is no organisation: expected a-z, then at most 30 of a-z, 0-9, '-'"
     if not re.fullmatch(TABLE_PATTERN, table):

@@ -1,9 +1,11 @@
 """Datasets: the row that numbering locks, and their declarations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from chassis import Pool, Tx
-from waybill_contracts.declaration import Declaration
+from waybill_contracts.declaration import ANY_TABLE, DEFAULT_FILES, Declaration, OrderBy
+from waybill_contracts.event import dataset_name
 
 from registry.domain.arrivals import DatasetStanding
 from registry.domain.routes import Route
@@ -21,14 +23,15 @@ async def lock_datasets(tx: Tx, routes: Sequence[Route]) -> dict[str, DatasetSta
         [named[name].table for name in names],
     )
     rows = await tx.fetch(
-        "SELECT dataset, declaration_version, last_arrival, newest_modified FROM datasets"
+        "SELECT dataset, declaration_version, last_arrival, newest_modified, order_by, newest_order FROM datasets"
         ' WHERE dataset = ANY ($1) ORDER BY dataset COLLATE "C" FOR UPDATE',
         names,
     )
-    return {
-        row["dataset"]: DatasetStanding(row["declaration_version"], row["last_arrival"], row["newest_modified"])
-        for row in rows
-    }
+    return {row["dataset"]: _standing(**row) for row in rows}
+
+
+def _standing(dataset: str, *, order_by: dict[str, str] | None, **values: Any) -> DatasetStanding:
+    return DatasetStanding(**values, order_by=None if order_by is None else OrderBy(**order_by))
 
 
 async def lock_dataset(tx: Tx, dataset: str) -> None:
@@ -37,10 +40,10 @@ async def lock_dataset(tx: Tx, dataset: str) -> None:
 
 
 async def update_numbering(tx: Tx, standings: Mapping[str, DatasetStanding]) -> None:
-    """The last arrival and the newest file's time of these datasets."""
+    """The last arrival, the newest file's time and the greatest order value of these datasets."""
     await tx.executemany(
-        "UPDATE datasets SET last_arrival = $2, newest_modified = $3 WHERE dataset = $1",
-        [(dataset, each.last_arrival, each.newest_modified) for dataset, each in standings.items()],
+        "UPDATE datasets SET last_arrival = $2, newest_modified = $3, newest_order = $4 WHERE dataset = $1",
+        [(name, each.last_arrival, each.newest_modified, each.newest_order) for name, each in standings.items()],
     )
 
 
@@ -48,6 +51,48 @@ async def newest_declaration(tx: Tx, dataset: str) -> Declaration | None:
     """The declaration of now; None where there is none yet."""
     body = await tx.fetchval("SELECT body FROM declarations WHERE dataset = $1 ORDER BY version DESC LIMIT 1", dataset)
     return None if body is None else Declaration.model_validate(body)
+
+
+async def defaults(tx: Tx, organisations: Collection[str]) -> dict[str, tuple[int, Declaration]]:
+    """The default of each organisation that has one, and its version."""
+    rows = await tx.fetch(
+        "SELECT organisation, version, body FROM datasets JOIN declarations USING (dataset)"
+        " WHERE dataset = ANY ($1) AND version = declaration_version",
+        [dataset_name(each, ANY_TABLE) for each in organisations],
+    )
+    return {row["organisation"]: (row["version"], Declaration.model_validate(row["body"])) for row in rows}
+
+
+async def followers(tx: Tx, organisation: str) -> dict[str, int]:
+    """The organisation's datasets without a declaration of their own, and the version of the default they follow."""
+    rows = await tx.fetch(
+        "SELECT dataset, follows FROM datasets WHERE organisation = $1 AND follows IS NOT NULL"
+        ' ORDER BY dataset COLLATE "C" FOR UPDATE',
+        organisation,
+    )
+    return {row["dataset"]: row["follows"] for row in rows}
+
+
+async def set_follows(tx: Tx, dataset: str, version: int | None) -> None:
+    """Which version of its organisation's default the dataset follows; 0 is none, None ends it."""
+    await tx.execute("UPDATE datasets SET follows = $2 WHERE dataset = $1", dataset, version)
+
+
+async def declaration_at(tx: Tx, dataset: str, version: int) -> Declaration:
+    """The declaration of that version."""
+    body = await tx.fetchval("SELECT body FROM declarations WHERE dataset = $1 AND version = $2", dataset, version)
+    return Declaration.model_validate(body)
+
+
+async def registered_keys(tx: Tx, dataset: str) -> list[str]:
+    """The keys of the dataset's files."""
+    rows = await tx.fetch("SELECT DISTINCT key FROM files WHERE dataset = $1 AND arrival IS NOT NULL", dataset)
+    return [row["key"] for row in rows]
+
+
+async def set_newest_order(tx: Tx, dataset: str, order: str | None) -> None:
+    """The greatest order value of the dataset's files."""
+    await tx.execute("UPDATE datasets SET newest_order = $2 WHERE dataset = $1", dataset, order)
 
 
 async def has_taken_effect(tx: Tx, dataset: str) -> bool:
@@ -67,8 +112,8 @@ async def add_declaration(tx: Tx, declaration: Declaration, who: str, why: str |
     version: int = await tx.fetchval(
         """
         WITH dataset AS (
-            UPDATE datasets SET declaration_version = declaration_version + 1 WHERE dataset = $1
-            RETURNING dataset, declaration_version
+            UPDATE datasets SET declaration_version = declaration_version + 1, order_by = $5, routes = $6
+            WHERE dataset = $1 RETURNING dataset, declaration_version
         )
         INSERT INTO declarations (dataset, version, body, who, why)
         SELECT dataset, declaration_version, $2, $3, $4 FROM dataset RETURNING version
@@ -77,9 +122,17 @@ async def add_declaration(tx: Tx, declaration: Declaration, who: str, why: str |
         declaration.model_dump(mode="json"),
         who,
         why,
+        declaration.order_by and declaration.order_by.model_dump(),
+        _routes(declaration),
     )
     await note_declaration(tx, declaration.dataset, f"DECLARED {version}", who, why)
     return version
+
+
+def _routes(declaration: Declaration) -> dict[str, Any] | None:
+    if declaration.files == DEFAULT_FILES and declaration.since is None:
+        return None
+    return {"files": declaration.files, "since": declaration.since}
 
 
 async def note_declaration(tx: Tx, dataset: str, outcome: str, who: str, why: str | None) -> None:

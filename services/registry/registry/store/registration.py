@@ -1,30 +1,56 @@
-"""Registering: versions become files with an arrival, in one transaction under their datasets' locks."""
+"""Registering: versions become files with an arrival, in one transaction under their datasets' locks.
 
-from collections.abc import Sequence
+Locks are taken in one order: the routing, datasets, files, lanes.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from chassis import Tx, emit
-from waybill_contracts.declaration import Declaration
 
-from registry.domain.arrivals import DatasetStanding, Entry, Found, number, number_waiting
-from registry.domain.declaring import refusal
-from registry.domain.routes import Route
-from registry.store import datasets, files
+from registry.domain.arrivals import DatasetStanding, Entry, Found, Waiting, in_order, number
+from registry.domain.declaring import bare, copied
+from registry.domain.routes import Ignored, Route
+from registry.store import datasets, files, routing
+from registry.store.routing import Routing
+
+INFERENCE = "inference"
 
 
-async def register(tx: Tx, bucket: str, found: Sequence[Found]) -> list[Entry]:
+async def register(tx: Tx, found: Sequence[Found]) -> list[Entry]:
     """Write down, in this order, the versions that are not known yet, and announce those that have a declaration."""
-    routes = [each.route for each in found if isinstance(each.route, Route)]
-    standings = await datasets.lock_datasets(tx, routes)
+    if not found:
+        return []
+    shared = await routing.share(tx)
+    routed = shared.routes.route([each.version for each in found])
+    standings = await datasets.lock_datasets(tx, _datasets(routed))
     # Asked under the locks: whoever registers a key of these datasets holds them too.
-    known = await files.find_known(tx, bucket, [(each.version.key, each.version.version_id) for each in found])
-    new = [each for each in found if (each.version.key, each.version.version_id) not in known]
-    entries = number(new, standings)
+    known = await files.find_known(tx, [each.version.name for each in found])
+    new = [(each, route) for each, route in zip(found, routed, strict=True) if each.version.name not in known]
+    routes = [route for _, route in new]
+    await _declare_others(tx, _datasets(routes), standings, shared)
+    places = number([each.version for each, _ in new], routes, standings)
+    entries = [Entry(each, place) for (each, _), place in zip(new, places, strict=True)]
     await datasets.update_numbering(tx, standings)
-    declared = {dataset: standing.declaration_version for dataset, standing in standings.items()}
-    await announce(tx, await files.insert(tx, bucket, entries, declared))
+    await announce(tx, await files.insert(tx, entries))
     return entries
+
+
+async def register_waiting(tx: Tx, now: Routing, who: str) -> None:
+    """Register what was ignored and fits a declared dataset now, oldest first; what does not fit stays as it is."""
+    fitting: list[tuple[Waiting, Route]] = []
+    async for versions in files.waiting(tx):
+        routed = zip(versions, now.routes.route(versions), strict=True)
+        fitting += [(version, route) for version, route in routed if isinstance(route, Route)]
+    standings = await datasets.lock_datasets(tx, [route for _, route in fitting])
+    await _declare_others(tx, [route for _, route in fitting], standings, now)
+    declared = {version.file_id: route for version, route in fitting if standings[route.dataset].declaration_version}
+    versions = in_order(version for version, _ in fitting if version.file_id in declared)
+    places = number(versions, [declared[version.file_id] for version in versions], standings)
+    await files.register_waiting(tx, list(zip(versions, places, strict=True)), who)
+    await datasets.update_numbering(tx, standings)
+    await announce(tx, [version.file_id for version in versions])
 
 
 async def announce(tx: Tx, ids: Sequence[UUID]) -> None:
@@ -33,25 +59,26 @@ async def announce(tx: Tx, ids: Sequence[UUID]) -> None:
         await emit(tx, event)
 
 
-async def declare(tx: Tx, declaration: Declaration, who: str, why: str | None) -> str | None:
-    """From now on the dataset's files mean this, and those that waited are registered; else why it is refused."""
-    dataset = declaration.dataset
-    standings = await datasets.lock_datasets(tx, [Route(declaration.organisation, declaration.table)])
-    current = await datasets.newest_declaration(tx, dataset)
-    if current == declaration:
-        await datasets.note_declaration(tx, dataset, "UNCHANGED", who, why)
-        return None
-    problem = refusal(current, declaration, has_taken_effect=await datasets.has_taken_effect(tx, dataset))
-    if problem:
-        await datasets.note_declaration(tx, dataset, "REFUSED", who, problem)
-        return problem
-    version = await datasets.add_declaration(tx, declaration, who, why)
-    await _register_waiting(tx, dataset, replace(standings[dataset], declaration_version=version), who)
-    return None
+def _datasets(routed: Iterable[Route | Ignored]) -> list[Route]:
+    return [route for route in routed if isinstance(route, Route)]
 
 
-async def _register_waiting(tx: Tx, dataset: str, standing: DatasetStanding, who: str) -> None:
-    standing, arrivals = number_waiting(await files.lock_waiting(tx, dataset), standing)
-    await files.register_waiting(tx, arrivals, standing.declaration_version, who)
-    await datasets.update_numbering(tx, {dataset: standing})
-    await announce(tx, [each.file_id for each in arrivals])
+async def _declare_others(
+    tx: Tx, routes: Sequence[Route], standings: dict[str, DatasetStanding], shared: Routing
+) -> None:
+    """A dataset that nobody declared follows its organisation's default; where there is none, all is to be found."""
+    others = {route.dataset: route for route in routes if not standings[route.dataset].declaration_version}
+    if not others:
+        return
+    defaults = await datasets.defaults(tx, {route.organisation for route in others.values()})
+    for name, route in sorted(others.items()):
+        followed, default = defaults.get(route.organisation, (0, None))
+        if default:
+            declaration, who, why = copied(default, route.table), default.dataset, f"version {followed} of the default"
+        elif shared.infers:
+            declaration, who, why = bare(route.organisation, route.table), INFERENCE, "nobody declared it"
+        else:
+            continue
+        version = await datasets.add_declaration(tx, declaration, who, why)
+        await datasets.set_follows(tx, name, followed)
+        standings[name] = replace(standings[name], declaration_version=version, order_by=declaration.order_by)
