@@ -24,6 +24,15 @@ async def test_inserts_updates_and_deletes_of_one_file_take_effect_together(ware
     assert (await warehouse.events())[1][1]["rows"] == {"inserted": 1, "updated": 1, "deleted": 3}
 
 
+@pytest.mark.parametrize("hostile", ["^x.*$", "*", 'x"; --'])
+async def test_a_record_with_a_column_of_any_name_can_end(warehouse, sender, hostile):
+    sender.types = {"order_id": "integer", hostile: "text"}
+    await sender.send({"order_id": 1, hostile: "x"}, {"order_id": 2, hostile: "y"})
+    await sender.send(deletes=("1",))
+    await warehouse.work()
+    assert [row[hostile] for row in await warehouse.all(f"SELECT * FROM {warehouse.current()}")] == ["y"]
+
+
 async def test_a_file_may_only_delete(warehouse, sender):
     await sender.send(*[sender.row(n) for n in range(1, 6)])
     fact = await sender.send(deletes=("1", "2", "3", "4", "5"))

@@ -42,7 +42,7 @@ def check_batch(versions: pl.DataFrame, batch: Batch, fact: RecordsIngested) -> 
 
 def _check_deletes(deletes: pl.DataFrame, fact: RecordsIngested) -> None:
     """The end of a record has no content: what was there is the version before."""
-    has_values = deletes.select(pl.any_horizontal(pl.col(list(types_of(fact))).is_not_null())).to_series()
+    has_values = deletes[list(types_of(fact))].select(pl.any_horizontal(pl.all().is_not_null())).to_series()
     _check_rows(
         deletes,
         hash=deletes["_hash"].is_not_null(),
