@@ -9,7 +9,7 @@ from records.columns import canonical
 
 Duplicates = Literal["reject", "last", "first"]
 
-OUTCOMES = ("inserted", "updated", "unchanged", "duplicate", "rejected")
+OUTCOMES = ("inserted", "updated", "unchanged", "duplicate", "stale", "rejected")
 MAX_NAMED_LINES = 5
 
 
@@ -18,7 +18,8 @@ class Compared:
     """One row per row of the file, in its order.
 
     `_row`; `_outcome`, one of OUTCOMES; for new versions `_change` (insert, update), `_version`, `_previous_hash`,
-    `_prev`; for a conflict `_conflict`, the first lines that hold its key.
+    `_prev`; for a conflict `_conflict`, the first lines that hold its key; `_restated` where the content is the head's,
+    but said with a newer order or for another partition.
     """
 
     rows: pl.DataFrame
@@ -33,11 +34,20 @@ class Compared:
 def compare(rows: pl.DataFrame, heads: pl.DataFrame, duplicates: Duplicates) -> Compared:
     """Judge rows (`_row`, `_line`, `_key`, `_hash`, in file order) by the heads of their keys, where there are any.
 
-    Heads: `_row` UInt32, version Int64, hash Binary, deleted Boolean, record Binary.
+    Rows may have `_order`, by which the newest of a key counts, and `_outdated`: older than a snapshot that spoke of
+    all keys. Heads: `_row` UInt32, version Int64, hash Binary, deleted Boolean, record Binary; `newer` and `restated`
+    Boolean: whether the head was said with a newer order than the row, or has to be said again.
     """
     judged = _within_file(rows, duplicates).join(heads, on="_row", how="left", maintain_order="left")
+    is_live = ~pl.col("deleted").fill_null(value=True)
+    is_stale = pl.col("newer").fill_null(value=False)
+    if "_outdated" in rows.columns:
+        # Of a live record every snapshot has spoken since, or could not read its row.
+        is_stale |= ~is_live & pl.col("_outdated")
     by_head = (
-        pl.when(pl.col("version").is_null() | pl.col("deleted"))
+        pl.when(is_stale)
+        .then(pl.lit("stale"))
+        .when(~is_live)
         .then(pl.lit("inserted"))
         .when(pl.col("_hash") == pl.col("hash"))
         .then(pl.lit("unchanged"))
@@ -55,21 +65,38 @@ def compare(rows: pl.DataFrame, heads: pl.DataFrame, duplicates: Duplicates) -> 
             "_outcome",
             "_change",
             pl.when(is_version).then(pl.col("version").fill_null(0) + 1).alias("_version"),
-            pl.when(is_version).then("hash").alias("_previous_hash"),
+            pl.when(is_version & is_live).then("hash").alias("_previous_hash"),
             pl.when(is_version).then("record").alias("_prev"),
             "_conflict",
+            ((pl.col("_outcome") == "unchanged") & pl.col("restated")).alias("_restated"),
         )
     )
 
 
 def _within_file(rows: pl.DataFrame, duplicates: Duplicates) -> pl.DataFrame:
-    """The rows with what the other rows of the file make of each: `_within` (duplicate, rejected) and `_conflict`."""
+    """The rows with what the other rows of the file make of each: `_within` and `_conflict`.
+
+    `_within` is duplicate, stale or rejected.
+    """
     repeated = rows["_key"].is_duplicated()
     undisturbed = (pl.lit(None, pl.String).alias("_within"), pl.lit(None, pl.List(pl.Int64)).alias("_conflict"))
     if not repeated.any():
         return rows.with_columns(*undisturbed)
+    found = rows.filter(repeated)
+    older = found.clear(0).select("_row", pl.lit("stale").alias("_within"), undisturbed[1])
+    if "_order" in rows.columns:
+        is_older = found.select(pl.col("_order") < pl.col("_order").max().over("_key")).to_series()
+        older = found.filter(is_older).select("_row", pl.lit("stale").alias("_within"), undisturbed[1])
+        found = found.filter(~is_older)
+    return rows.join(
+        pl.concat([_without_repeats(found, duplicates), older]), on="_row", how="left", maintain_order="left"
+    )
+
+
+def _without_repeats(found: pl.DataFrame, duplicates: Duplicates) -> pl.DataFrame:
+    """Rows of one key and one order: which of them counts, and which contradict each other."""
     content = pl.col("_hash").last() if duplicates == "last" else pl.col("_hash").first()
-    found = rows.filter(repeated).with_columns(content.over("_key").alias("content"))
+    found = found.with_columns(content.over("_key").alias("content"))
     found = found.with_columns(
         (pl.col("_hash") != pl.col("content")).any().over("_key").alias("differs"),
         (pl.col("_row") == pl.col("_row").first().over("_key", "_hash")).alias("leads"),
@@ -77,12 +104,11 @@ def _within_file(rows: pl.DataFrame, duplicates: Duplicates) -> pl.DataFrame:
     is_conflict = pl.col("differs") if duplicates == "reject" else pl.lit(value=False)
     wins = pl.col("leads") & (pl.col("_hash") == pl.col("content"))
     lines = pl.col("_line").head(MAX_NAMED_LINES).over("_key", mapping_strategy="join")
-    found = found.select(
+    return found.select(
         "_row",
         pl.when(is_conflict).then(pl.lit("rejected")).when(~wins).then(pl.lit("duplicate")).alias("_within"),
         pl.when(is_conflict).then(lines).alias("_conflict"),
     )
-    return rows.join(found, on="_row", how="left", maintain_order="left")
 
 
 def changed_fields(new: pl.DataFrame, old: pl.DataFrame, types: dict[str, str]) -> pl.Series:

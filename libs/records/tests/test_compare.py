@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from records.compare import OUTCOMES, Duplicates, changed_fields, compare
 
 ROWS = {"_row": pl.UInt32, "_line": pl.Int64, "_key": pl.String, "_hash": pl.Binary}
-HEADS = {"_row": pl.UInt32, "version": pl.Int64, "hash": pl.Binary, "deleted": pl.Boolean, "record": pl.Binary}
+HEADS = {
+    "_row": pl.UInt32,
+    "version": pl.Int64,
+    "hash": pl.Binary,
+    "deleted": pl.Boolean,
+    "record": pl.Binary,
+    "newer": pl.Boolean,
+    "restated": pl.Boolean,
+}
 MODES: list[Duplicates] = ["reject", "last", "first"]
 
 Head = tuple[int, bytes | None, bool, bytes]
@@ -15,7 +23,7 @@ Head = tuple[int, bytes | None, bool, bytes]
 
 def judge(rows: list[tuple[str, bytes]], heads: dict[str, Head], duplicates: Duplicates) -> list[dict[str, Any]]:
     frame = pl.DataFrame([(i, i + 2, *row) for i, row in enumerate(rows)], schema=ROWS, orient="row")
-    known = [(i, *heads[key]) for i, (key, _) in enumerate(rows) if key in heads]
+    known = [(i, *heads[key], False, False) for i, (key, _) in enumerate(rows) if key in heads]
     compared = compare(frame, pl.DataFrame(known, schema=HEADS, orient="row"), duplicates)
     assert sum(compared.counts.values()) == len(rows)
     assert compared.rows["_row"].to_list() == list(range(len(rows)))
@@ -46,7 +54,7 @@ def against_head(content: bytes, head: Head | None) -> tuple[Any, ...]:
         return ("inserted", "insert", 1, None, None)
     version, before, deleted, record = head
     if deleted:
-        return ("inserted", "insert", version + 1, before, record)
+        return ("inserted", "insert", version + 1, None, record)
     if before == content:
         return ("unchanged", None, None, None, None)
     return ("updated", "update", version + 1, before, record)
@@ -55,7 +63,7 @@ def against_head(content: bytes, head: Head | None) -> tuple[Any, ...]:
 KEYS = st.sampled_from("abcd")
 CONTENTS = st.sampled_from([b"1" * 32, b"2" * 32, b"3" * 32])
 LIVE = st.tuples(st.integers(1, 9), CONTENTS, st.just(value=False), st.just(b"r" * 12))
-DELETED = st.tuples(st.integers(1, 9), st.none(), st.just(value=True), st.just(b"d" * 12))
+DELETED = st.tuples(st.integers(1, 9), CONTENTS, st.just(value=True), st.just(b"d" * 12))
 
 
 @given(
@@ -105,6 +113,41 @@ def test_the_winner_of_a_key_is_compared_with_its_head() -> None:
     heads: dict[str, Head] = {"k": (3, B, False, b"r" * 12)}
     assert [row["_outcome"] for row in judge([("k", A), ("k", B)], heads, "last")] == ["duplicate", "unchanged"]
     assert [row["_version"] for row in judge([("k", A), ("k", B)], heads, "first")] == [4, None]
+
+
+def test_a_row_that_is_older_than_its_head_or_than_a_snapshot_without_it_is_stale() -> None:
+    rows = pl.DataFrame({"_row": range(5), "_line": range(5), "_key": list("abcde"), "_hash": [A] * 5}).cast(ROWS)  # type: ignore[arg-type]
+    known = [(0, 2, B, False, b"r" * 12, True, False), (1, 2, B, True, b"r" * 12, True, False)]
+    known += [(2, 2, B, True, b"r" * 12, False, True), (3, 2, B, False, b"r" * 12, False, True)]
+    heads = pl.DataFrame(known, schema=HEADS, orient="row")
+    outdated = rows.with_columns(_outdated=pl.lit(value=True))
+    assert compare(rows, heads, "reject").rows["_outcome"].to_list() == [
+        "stale",
+        "stale",
+        "inserted",
+        "updated",
+        "inserted",
+    ]
+    expected = ["stale", "stale", "stale", "updated", "stale"]
+    assert compare(outdated, heads, "reject").rows["_outcome"].to_list() == expected
+
+
+def test_of_several_rows_of_a_key_the_newest_counts_and_the_others_are_stale() -> None:
+    keys, orders = list("aaabbb"), ["2", "1", "2", "1", "3", "3"]
+    hashes = [A, B, A, A, A, B]
+    rows = pl.DataFrame(
+        {"_row": range(6), "_line": range(6), "_key": keys, "_hash": hashes, "_order": orders}, schema_overrides=ROWS
+    )
+    found = compare(rows, pl.DataFrame(schema=HEADS), "reject").rows["_outcome"].to_list()
+    assert found == ["inserted", "stale", "duplicate", "stale", "rejected", "rejected"]
+
+
+def test_the_same_content_said_with_a_newer_order_is_unchanged_and_said_again() -> None:
+    rows = pl.DataFrame({"_row": [0, 1], "_line": [2, 3], "_key": ["a", "b"], "_hash": [A, A]}, schema_overrides=ROWS)
+    known = [(0, 2, A, False, b"r" * 12, False, True), (1, 2, B, False, b"r" * 12, False, True)]
+    found = compare(rows, pl.DataFrame(known, schema=HEADS, orient="row"), "reject").rows
+    assert found["_outcome"].to_list() == ["unchanged", "updated"]
+    assert found["_restated"].to_list() == [True, False]
 
 
 def test_no_rows_have_no_outcomes() -> None:

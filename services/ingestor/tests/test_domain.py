@@ -1,20 +1,22 @@
 """Rules, without a fixture."""
 
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ingestor.domain.attempts import MAX_BATCHES, batch_size, merge_runs
-from ingestor.domain.guard import GuardFault, check_drift, check_rejects, widens
+from ingestor.domain.drift import likely_renames
+from ingestor.domain.guard import check_drift, judge_shares
+from ingestor.domain.holds import Absent
 from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Dataset, Position, is_queued, is_twin
 from records.bson_encode import record_id
 from records.errors import FileFault
-from waybill_contracts import Declaration, Guards, RowCounts
-
-POSITION = Position(3, 7, UUID(int=1), "ab", {"key": ["order_id"]}, 1)
+from waybill_contracts import Declaration, FileRegistered, Guards, RowCounts
 
 
 @pytest.mark.parametrize(
@@ -41,52 +43,86 @@ def test_a_registration_that_is_not_newer_is_ignored(state: str) -> None:
     assert not is_queued(state, 2, 1, "retry")
 
 
-def test_a_twin_has_the_same_bytes_declaration_and_rule_version() -> None:
-    assert is_twin(POSITION, "ab", {"key": ["order_id"]}, 1)
-    assert not is_twin(POSITION, "ac", {"key": ["order_id"]}, 1)
-    assert not is_twin(POSITION, "ab", {"key": ["other"]}, 1)
-    assert not is_twin(POSITION, "ab", {"key": ["order_id"]}, 2)
-    assert not is_twin(None, "ab", {"key": ["order_id"]}, 1)
+def test_a_twin_has_the_same_bytes_declaration_rule_version_order_and_scope() -> None:
+    file = _registered(_declared())
+    assert is_twin(POSITION, "ab", file, 1)
+    assert not is_twin(POSITION, "ac", file, 1)
+    assert not is_twin(POSITION, "ab", _registered(_declared(amount="integer")), 1)
+    assert not is_twin(POSITION, "ab", file, 2)
+    assert not is_twin(POSITION, "ab", file.model_copy(update={"order": "0"}), 1)
+    assert not is_twin(POSITION, "ab", file.model_copy(update={"partition": "north"}), 1)
+    assert not is_twin(None, "ab", file, 1)
 
 
-def test_a_share_of_rejects_over_the_limit_is_refused_with_the_counts() -> None:
+def _codes(rows: RowCounts, guards: Guards, **found: Any) -> list[str]:
+    facts = {"absent": Absent(), "keyless": 0, "mistyped": {}} | found
+    return [reason.code for reason in judge_shares(rows, guards=guards, **facts)]
+
+
+def test_a_share_of_rejects_over_the_limit_is_a_reason_to_wait() -> None:
     guards = Guards(max_reject_share=0.1, min_rows_for_shares=100)
-    check_rejects(RowCounts(read=100, inserted=90, rejected=10), guards)
-    with pytest.raises(GuardFault, match=r"11 of 100 rows .* \(11.0%\)") as raised:
-        check_rejects(RowCounts(read=100, inserted=89, rejected=11), guards)
-    assert raised.value.rows.rejected == 11
+    assert _codes(RowCounts(read=100, inserted=90, rejected=10), guards) == []
+    rows = RowCounts(read=100, inserted=89, rejected=11)
+    (reason,) = judge_shares(rows, Absent(), 0, guards, {})
+    assert reason.text == "11 of 100 rows were rejected (11.0%); at most 10.0% may be"
+    assert _codes(rows, guards, mistyped={"amount": 50}) == ["reject_share"]
+    assert _codes(rows, guards, mistyped={"amount": 51}) == ["reject_share", "type_changed"]
+
+
+def test_a_share_of_deletes_over_the_limit_is_a_reason_to_wait() -> None:
+    guards = Guards(max_delete_share=0.2, min_rows_for_shares=100)
+    assert _codes(RowCounts(), guards, absent=Absent(100, 20)) == []
+    assert _codes(RowCounts(), guards, absent=Absent(100, 21)) == ["delete_share"]
+    assert _codes(RowCounts(), guards, absent=Absent(99, 99)) == []
+    assert _codes(RowCounts(), guards, keyless=1) == ["keyless_rejects"]
 
 
 def test_few_rows_are_not_measured_by_shares() -> None:
-    check_rejects(RowCounts(read=99, rejected=99), Guards(max_reject_share=0.1, min_rows_for_shares=100))
-    check_rejects(RowCounts(), Guards(max_reject_share=0, min_rows_for_shares=0))
+    assert _codes(RowCounts(read=99, rejected=99), Guards(max_reject_share=0.1, min_rows_for_shares=100)) == []
+    assert _codes(RowCounts(), Guards(max_reject_share=0, min_rows_for_shares=0)) == []
 
 
 @pytest.mark.parametrize(
-    ("held", "declared", "wide"),
+    ("missing", "unknown", "likely"),
     [
-        ("integer", "integer", True),
-        ("integer", "decimal(19,0)", True),
-        ("integer", "decimal(20,2)", False),
-        ("integer", "text", True),
-        ("decimal(12,2)", "decimal(14,4)", True),
-        ("decimal(12,2)", "decimal(12,4)", False),
-        ("decimal(12,2)", "decimal(20,1)", False),
-        ("decimal(12,2)", "text", True),
-        ("decimal(12,2)", "integer", False),
-        ("integer", "float", False),
-        ("text", "integer", False),
-        ("float", "text", False),
-        ("date", "timestamp", False),
+        (["amount"], ["amounts", "colour"], {"amounts": "amount"}),
+        (["amount"], ["betrag"], {"betrag": "amount"}),
+        (["amount"], ["x", "y"], {}),
+        (["net", "gross"], ["gross_sum", "net_sum"], {"net_sum": "net", "gross_sum": "gross"}),
+        ([], ["x"], {}),
     ],
 )
-def test_types_only_widen(held: str, declared: str, wide: bool) -> None:
-    assert widens(held, declared) is wide
+def test_a_new_name_is_taken_for_the_missing_one_that_it_is_like(
+    missing: list[str], unknown: list[str], likely: dict[str, str]
+) -> None:
+    assert likely_renames(missing, unknown) == likely
 
 
 def _declared(key: str = "order_id", **types: str) -> Declaration:
     columns = {name: {"type": kind} for name, kind in {"order_id": "integer", **types}.items()}
     return Declaration.model_validate({"organisation": "acme", "table": "orders", "key": [key], "columns": columns})
+
+
+def _registered(declared: Declaration) -> FileRegistered:
+    return FileRegistered(
+        organisation="acme",
+        table="orders",
+        file_id=UUID(int=1),
+        arrival=1,
+        registration=1,
+        cause="new",
+        bucket="b",
+        object_key="k",
+        version_id="v",
+        size=1,
+        etag="e",
+        last_modified=datetime(2026, 11, 21, tzinfo=UTC),
+        found_by="sweep",
+        declaration=declared,
+    )
+
+
+POSITION = Position(3, 7, UUID(int=1), "ab", _declared().model_dump(mode="json"), 1, None, None)
 
 
 def test_a_dataset_without_positions_has_nothing_to_drift_from() -> None:

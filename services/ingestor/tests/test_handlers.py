@@ -45,20 +45,20 @@ async def test_a_retry_of_a_done_file_has_no_effect(ingestor: Ingestor) -> None:
     assert await ingestor.states() == [(1, "DONE")]
 
 
-async def test_a_failed_file_is_tried_again_under_the_declaration_of_its_newest_registration(
+async def test_a_held_file_is_tried_again_under_the_declaration_of_its_newest_registration(
     ingestor: Ingestor,
 ) -> None:
     columns = {"order_id": {"type": "integer"}, "customer": {"type": "integer"}, "amount": {"type": "decimal(12,2)"}}
     wrong = declaration(columns=columns, guards={"min_rows_for_shares": 0})
     event = await ingestor.deliver(FILE, wrong)
-    assert await ingestor.states() == [(1, "FAILED")]
-    again = event.model_copy(update={"registration": 2, "cause": "retry", "declaration": declaration()})
+    assert await ingestor.states() == [(1, "HELD")]
+    again = event.model_copy(update={"registration": 2, "cause": "release", "declaration": declaration()})
     await ingestor.note(again)
     # What is registered earlier may arrive later.
     await ingestor.note(event.model_copy(update={"registration": 1, "file_id": event.file_id}))
     await ingestor.work()
     assert await ingestor.states() == [(1, "DONE")]
-    assert [(e["type"], e["attempt"]) for e in await ingestor.events()] == [("file-failed", 1), ("records-ingested", 2)]
+    assert [(e["type"], e["attempt"]) for e in await ingestor.events()] == [("file-held", 1), ("records-ingested", 2)]
 
 
 async def test_a_newer_registration_fences_the_runner(ingestor: Ingestor) -> None:

@@ -150,19 +150,19 @@ async def test_a_declared_choice_settles_a_conflict(
     assert (document["data"]["customer"], document["line"]) == (customer, line)
 
 
-async def test_too_many_rejects_fail_the_file_and_nothing_is_written(ingestor: Ingestor) -> None:
+async def test_too_many_rejects_hold_the_file_and_nothing_is_written(ingestor: Ingestor) -> None:
     await ingestor.deliver(FIRST)
     before = await ingestor.outcome()
     strict = declaration(guards={"max_reject_share": 0.4, "min_rows_for_shares": 2})
     event = await ingestor.deliver(csv("1,Eva,1.00", "x,Bob,1"), strict)
     said = await ingestor.last_event()
-    assert (said["type"], said["code"]) == ("file-failed", "too_many_rejects")
+    assert (said["type"], [hold["code"] for hold in said["holds"]]) == ("file-held", ["reject_share"])
     assert said["rows"] == counts(read=2, updated=1, rejected=1)
     assert await ingestor.outcome() == before
     assert await ingestor.stored(attempts=[2]) == []
     assert [row["line"] for row in await ingestor.all("SELECT line FROM rejects WHERE attempt = 2")] == [3]
     assert await ingestor.output(event.file_id, 2) is not None
-    assert await ingestor.states() == [(1, "DONE"), (2, "FAILED")]
+    assert await ingestor.states() == [(1, "DONE"), (2, "HELD")]
 
 
 async def test_a_header_alone_takes_a_position_with_no_rows(ingestor: Ingestor) -> None:
@@ -176,8 +176,6 @@ async def test_a_header_alone_takes_a_position_with_no_rows(ingestor: Ingestor) 
     [
         (b"", "empty_file"),
         (b"\n\n", "empty_file"),
-        (b"order_id,customer\n1,Ada\n", "missing_column"),
-        (b"order_id,customer,amount,extra\n1,Ada,1,x\n", "unknown_column"),
         (b"order_id,customer,amount,Amount\n1,Ada,1,1\n", "doubled_column"),
         (csv("1,Ada,1.00", '2,"Bob,1.00'), "unclosed_quote"),
         (",".join(f"c{number}" for number in range(10_000)).encode() + b"\n", "too_many_columns"),
@@ -225,7 +223,7 @@ async def test_rejects_are_capped_in_the_database_and_complete_in_the_bucket(ing
     rows = [f"x{number},Ada,\0" for number in range(3_000)]
     event = await ingestor.deliver(csv(*rows))
     said = await ingestor.last_event()
-    assert (said["type"], said["rows"]) == ("file-failed", counts(read=3_000, rejected=3_000))
+    assert (said["type"], said["rows"]) == ("file-held", counts(read=3_000, rejected=3_000))
     [stored] = await ingestor.all("SELECT count(*), max(line) AS line FROM rejects")
     assert stored == {"count": 1_000, "line": 1_001}
     output = await ingestor.output(event.file_id, 1)

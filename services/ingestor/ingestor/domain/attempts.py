@@ -9,6 +9,9 @@ MAX_BATCHES = 1_000
 MAX_STORED_REJECTS = 1_000
 """Rejects of an attempt that are kept in the database; all of them are in the output bucket."""
 
+MAX_WARNED_LINES = 100
+"""Lines of an attempt that are kept for each rule that only warns."""
+
 
 def batch_size(versions: int) -> int:
     """Versions in a batch, so that a file has at most 1,000 batches."""

@@ -1,34 +1,60 @@
 """Limits above which a file does not take effect."""
 
-import re
+from collections.abc import Mapping
 
 from records.errors import FileFault
+from records.widening import widens
 from waybill_contracts import Declaration, Guards, RowCounts
 
+from ingestor.domain.holds import DELETE_SHARE, KEYLESS_REJECTS, REJECT_SHARE, TYPE_CHANGED, Absent, Reason
 from ingestor.domain.registration import Dataset, Position
 
-_DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
-INTEGER_DIGITS = 19
-"""Digits of the largest 64-bit integer."""
+CHANGED_TYPE_SHARE = 0.5
 
 
-class GuardFault(FileFault):
-    """The whole file was read, and may not take effect."""
+def judge_shares(
+    rows: RowCounts, absent: Absent, keyless: int, guards: Guards, mistyped: Mapping[str, int]
+) -> list[Reason]:
+    """Why a file that was read whole should wait: too much of it is refused, or too much would be deleted by it."""
+    reasons = []
+    if rows.read >= max(guards.min_rows_for_shares, 1) and rows.rejected / rows.read > guards.max_reject_share:
+        reasons += _too_many_rejects(rows, guards, mistyped)
+    if keyless:
+        text = (
+            f"{keyless} rejected rows have no readable key, so nobody can tell which records are missing;"
+            " released, the file takes effect without deletes"
+        )
+        reasons.append(Reason(KEYLESS_REJECTS, text, {"rows": keyless}))
+    elif has_too_many_deletes(absent, guards):
+        share = absent.count / absent.live
+        text = (
+            f"{absent.count} of {absent.live} records would be deleted ({share:.1%}); at most"
+            f" {guards.max_delete_share:.1%} may be"
+        )
+        reasons.append(
+            Reason(DELETE_SHARE, text, {"deletes": absent.count, "of": absent.live, "keys": list(absent.first_keys)})
+        )
+    return reasons
 
-    def __init__(self, code: str, message: str, rows: RowCounts) -> None:
-        super().__init__(code, message)
-        self.rows = rows
+
+def has_too_many_deletes(absent: Absent, guards: Guards) -> bool:
+    """Whether a snapshot leaves out too large a share of the records it speaks for; few are not measured by shares."""
+    if absent.live < max(guards.min_rows_for_shares, 1):
+        return False
+    return absent.count / absent.live > guards.max_delete_share
 
 
-def check_rejects(rows: RowCounts, guards: Guards) -> None:
-    """Refuse a file of which too large a share was rejected; small files are not measured by shares."""
-    if rows.read < max(guards.min_rows_for_shares, 1):
-        return
+def _too_many_rejects(rows: RowCounts, guards: Guards, mistyped: Mapping[str, int]) -> list[Reason]:
     share = rows.rejected / rows.read
-    if share > guards.max_reject_share:
-        most = f"at most {guards.max_reject_share:.1%} may be"
-        reason = f"{rows.rejected} of {rows.read} rows were rejected ({share:.1%}); {most}"
-        raise GuardFault("too_many_rejects", reason, rows)
+    text = (
+        f"{rows.rejected} of {rows.read} rows were rejected ({share:.1%}); at most {guards.max_reject_share:.1%} may be"
+    )
+    reasons = [Reason(REJECT_SHARE, text, {"rejected": rows.rejected, "of": rows.read})]
+    changed = {name: count for name, count in mistyped.items() if count / rows.read > CHANGED_TYPE_SHARE}
+    if changed:
+        columns = ", ".join(f"{name} in {count} rows" for name, count in sorted(changed.items()))
+        reasons.append(Reason(TYPE_CHANGED, f"values are no longer of the declared type: {columns}", {"rows": changed}))
+    return reasons
 
 
 def check_drift(dataset: Dataset, newest: Position | None, declaration: Declaration) -> None:
@@ -43,20 +69,3 @@ def check_drift(dataset: Dataset, newest: Position | None, declaration: Declarat
             raise FileFault("key_changed", f"key column {name} was {held}; it cannot become {column.type}")
         if not widens(held, column.type):
             raise FileFault("narrowed_type", f"column {name} is {held}; it cannot become {column.type}")
-
-
-def widens(held: str, declared: str) -> bool:
-    """Whether every value of the held type is one of the declared type: integer -> decimal -> text."""
-    if held == declared:
-        return True
-    if held != "integer" and not _DECIMAL.match(held):
-        return False
-    if declared == "text":
-        return True
-    target = _DECIMAL.match(declared)
-    if target is None:
-        return False
-    precision, scale = int(target[1]), int(target[2])
-    source = _DECIMAL.match(held)
-    held_digits, held_scale = (int(source[1]) - int(source[2]), int(source[2])) if source else (INTEGER_DIGITS, 0)
-    return precision - scale >= held_digits and scale >= held_scale

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from waybill_contracts import Declaration, FileRegistered
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -25,6 +27,8 @@ class Position:
     sha256: str
     declaration: dict[str, Any]
     rule_version: int
+    order_value: str | None
+    scope: str | None
 
 
 def is_queued(state: str | None, known_registration: int, registration: int, cause: str) -> bool:
@@ -36,10 +40,10 @@ def is_queued(state: str | None, known_registration: int, registration: int, cau
     return state != "SKIPPED" or cause == "retry"
 
 
-def is_twin(newest: Position | None, sha256: str, declaration: dict[str, Any], rule_version: int) -> bool:
-    """Whether the dataset's newest position already holds these bytes, read in this way."""
-    return newest is not None and (newest.sha256, newest.declaration, newest.rule_version) == (
-        sha256,
-        declaration,
-        rule_version,
-    )
+def is_twin(newest: Position | None, sha256: str, file: FileRegistered, rule_version: int) -> bool:
+    """Whether the dataset's newest position already holds these bytes, said of the same, read in this way."""
+    if newest is None or (newest.sha256, newest.rule_version) != (sha256, rule_version):
+        return False
+    if (newest.order_value, newest.scope) != (file.order, file.partition):
+        return False
+    return Declaration.model_validate(newest.declaration) == file.declaration

@@ -1,6 +1,7 @@
 """Typed rows and rejects on the local disk, so that memory holds the first of them and what each is compared by."""
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 from records.rejects import no_rejects
 
 KEPT_BYTES = 1 << 20
+TYPE_CODES = ["wrong_type", "out_of_range", "too_many_digits"]
 
 
 class RowSpool:
@@ -18,9 +20,11 @@ class RowSpool:
         self._kept: list[pl.DataFrame] = []
         self._room = KEPT_BYTES
         self._sizes: list[int] = []
+        self.height = 0
 
     def add(self, frame: pl.DataFrame) -> None:
         """Keep a frame."""
+        self.height += frame.height
         self._room -= int(frame.estimated_size())
         if self._room >= 0:
             self._kept.append(frame)
@@ -39,6 +43,22 @@ class RowSpool:
                 yield pl.read_ipc_stream(io.BytesIO(file.read(size)))
 
 
+class WarningTally:
+    """Rows that were taken although they broke a rule, by rule: how many, and the first lines."""
+
+    def __init__(self, kept: int) -> None:
+        self.counts = Counter[str]()
+        self.lines: dict[str, list[int]] = {}
+        self._kept = kept
+
+    def add(self, warnings: pl.DataFrame) -> None:
+        """Count warnings (line, rule)."""
+        for (rule,), found in warnings.group_by("rule", maintain_order=True):
+            self.counts[str(rule)] += found.height
+            lines = self.lines.setdefault(str(rule), [])
+            lines += found["line"].head(self._kept - len(lines)).to_list()
+
+
 class RejectSpool:
     """Every reject of an attempt as CSV, the first of them at hand, all of them counted."""
 
@@ -46,6 +66,8 @@ class RejectSpool:
         self.path = path
         self.count = 0
         self.first = no_rejects()
+        self.mistyped = Counter[str]()
+        """Values that are not of their column's type, by column."""
         self._kept = kept
 
     def add(self, rejects: pl.DataFrame) -> None:
@@ -54,7 +76,13 @@ class RejectSpool:
             return
         if self.first.height < self._kept:
             self.first = pl.concat([self.first, rejects.head(self._kept - self.first.height)])
+        self._count_mistyped(rejects)
         lists = pl.col("codes", "reasons").list.join("; ")
         with self.path.open("ab") as file:
             rejects.select("line", lists, "raw").write_csv(file, include_header=self.count == 0)
         self.count += rejects.height
+
+    def _count_mistyped(self, rejects: pl.DataFrame) -> None:
+        faults = rejects.select("codes", "reasons").explode("codes", "reasons")
+        columns = faults.filter(pl.col("codes").is_in(TYPE_CODES))["reasons"].str.split_exact(": ", 1)
+        self.mistyped.update(columns.struct.field("field_0").to_list())

@@ -10,11 +10,12 @@ from records.row_hash import RULE_VERSION
 from waybill_contracts import Declaration, FileRegistered
 
 from ingestor.documents import Documents
-from ingestor.domain.attempts import MAX_STORED_REJECTS
+from ingestor.domain.attempts import MAX_STORED_REJECTS, MAX_WARNED_LINES
 from ingestor.domain.registration import Dataset, Position, is_twin
+from ingestor.domain.statement import Statement, statement_of
 from ingestor.files.bucket import Bucket
-from ingestor.files.spool import RejectSpool
-from ingestor.store.datasets import find_dataset
+from ingestor.files.spool import RejectSpool, RowSpool, WarningTally
+from ingestor.store.datasets import find_dataset, find_floors
 
 SMALL_BYTES = 1 << 18
 """Of a file that is worked on without threads and COPY: a step of it keeps the event loop for 25 ms at most, also when
@@ -38,8 +39,13 @@ class Attempt:
     file: FileRegistered
     dataset: Dataset
     newest: Position | None
+    floors: dict[str, str]
+    """Scope -> order value of the newest snapshot that spoke for all its keys."""
     folder: Path
     rejects: RejectSpool
+    present: RowSpool
+    """Keys of rejects, for a snapshot: their records are not missing."""
+    warnings: WarningTally
 
     @property
     def number(self) -> int:
@@ -58,6 +64,21 @@ class Attempt:
     def declaration(self) -> Declaration:
         return self.file.declaration
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Codes of holds that were decided for this file."""
+        return self.file.accepted
+
+    @cached_property
+    def statement(self) -> Statement:
+        """What the file says beside its rows; FileFault where its name does not tell."""
+        return statement_of(self.file)
+
+    @property
+    def keyless_rejects(self) -> int:
+        """Rejects that a snapshot cannot tell the records of; those that are known so far."""
+        return self.rejects.count - self.present.height if self.statement.speaks_for_absent else 0
+
     @cached_property
     def declaration_json(self) -> dict[str, Any]:
         return self.declaration.model_dump(mode="json")
@@ -73,8 +94,13 @@ class Attempt:
         return self.folder / "content"
 
     def find_twin(self, sha256: str) -> Position | None:
-        """The newest position, where it holds the same bytes read in the same way; a retry is never skipped."""
-        if self.file.cause == "retry" or not is_twin(self.newest, sha256, self.declaration_json, RULE_VERSION):
+        """The newest position, where it holds the same bytes read in the same way; a retry is never skipped.
+
+        Nor is a file whose rows are records because they came once more.
+        """
+        if self.file.cause == "retry" or self.declaration.identity == "line":
+            return None
+        if not is_twin(self.newest, sha256, self.file, RULE_VERSION):
             return None
         return self.newest
 
@@ -84,5 +110,15 @@ async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
     file = FileRegistered.model_validate(job.payload)
     async with db.acquire() as tx:
         dataset, newest = await find_dataset(tx, file.dataset)
-    rejects = RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS)
-    return Attempt(job, file, dataset, newest, folder, rejects)
+        floors = await find_floors(tx, dataset.id) if file.declaration.order_by else {}
+    return Attempt(
+        job,
+        file,
+        dataset,
+        newest,
+        floors,
+        folder,
+        rejects=RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS),
+        present=RowSpool(folder / "present"),
+        warnings=WarningTally(MAX_WARNED_LINES),
+    )

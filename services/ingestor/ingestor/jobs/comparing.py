@@ -2,20 +2,23 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 from records import compare as rules
 from waybill_contracts import RowCounts
 
+from ingestor.domain.guard import has_too_many_deletes
+from ingestor.domain.holds import DELETE_SHARE, Absent
+from ingestor.domain.statement import WHOLE_DATASET, Statement
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.reading import raw_of_lines
 from ingestor.jobs.threads import beside, each_beside
-from ingestor.store import heads
-from ingestor.store.heads import Heads
+from ingestor.store import absent, heads
+from ingestor.store.heads import PRESENT, Heads
 
-_IDENTITY = ("_line", "_key", "_hash")
+_DROPPED = ("_row", "_outcome", "_conflict", "_restated", "_outdated")
 
 
 @dataclass(frozen=True)
@@ -23,81 +26,194 @@ class Changes:
     """What a file changes, spooled, and the counts of all its rows.
 
     values: the typed rows, block by block. versions: for the same blocks the rows that become versions, with `_place`
-    (in the block), _line, _key, _hash, _change, _version, _previous_hash, _prev.
+    (in the block), _line, _key, _hash, _change, _version, _previous_hash, _prev, and _order, _scope where each row has
+    its own. deletes: the versions that end records. restated: keys whose content was said again.
     """
 
     values: RowSpool
     versions: RowSpool
+    deletes: RowSpool
+    restated: RowSpool
     rows: RowCounts
     first_versions: int
+    absent: Absent
+    keyless_rejects: int
+    scopes: tuple[str, ...]
+    """What a snapshot spoke for; nothing where it could not speak for records that are not in it."""
+
+    @property
+    def count(self) -> int:
+        """Versions in all."""
+        return self.rows.inserted + self.rows.updated + self.rows.deleted
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there already: heads of the file's keys, and for a snapshot the versions that end the other records."""
+
+    heads: Heads
+    deletes: RowSpool
+    absent: Absent
 
 
 class Intake:
     """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps 8 bytes a row."""
 
-    def __init__(self, values: RowSpool, identities: RowSpool) -> None:
-        self.values = values
-        self.identities = identities
+    def __init__(self, attempt: Attempt) -> None:
+        self.values = RowSpool(attempt.folder / "values")
+        self.identities = RowSpool(attempt.folder / "identities")
+        self.scopes: set[str] = set()
+        self._attempt = attempt
+        own = {"_order": attempt.statement.order_column, "_scope": attempt.statement.scope_column}
+        self._own = [name for name, column in own.items() if column]
         self._fingerprints = [pl.Series(dtype=pl.UInt64)]
         self._count = 0
 
-    def keys(self, rows: Iterator[pl.DataFrame], *, is_small: bool) -> AsyncIterator[pl.DataFrame]:
-        """Number and key of every row, as they are read."""
-        return each_beside(is_small, (self._take(frame) for frame in rows))
+    async def keys(self, rows: Iterator[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
+        """Number and key of every row, as they are read; at last the keys of rejects, which are present too."""
+        async for keys in each_beside(self._attempt.is_small, (self._take(frame) for frame in rows)):
+            yield keys
+        for frame in self._attempt.present.frames():
+            nothing = [pl.lit(None, pl.String).alias(_STORED[name]) for name in self._own]
+            yield frame.select(pl.lit(PRESENT, pl.Int32).alias("row"), pl.col("_key").alias("key"), *nothing)
 
     def _take(self, frame: pl.DataFrame) -> pl.DataFrame:
-        identities = frame.select(_IDENTITY).with_row_index("_row", self._count)
-        self.values.add(frame.drop(_IDENTITY))
+        identity = ["_line", "_key", "_hash", *self._own]
+        identities = frame.select(identity).with_row_index("_row", self._count)
+        self.values.add(frame.drop(identity))
         self.identities.add(identities)
         self._fingerprints.append(frame["_key"].hash())
         self._count += frame.height
-        return identities.select(pl.col("_row").cast(pl.Int32).alias("row"), pl.col("_key").alias("key"))
+        if "_scope" in self._own:
+            self.scopes.update(frame["_scope"].unique())
+        own = [pl.col(name).alias(_STORED[name]) for name in self._own]
+        return identities.select(pl.col("_row").cast(pl.Int32).alias("row"), pl.col("_key").alias("key"), *own)
 
     def repeated(self) -> pl.Series:
         """For every row whether another may have the same key."""
         return pl.concat(self._fingerprints).is_duplicated()
 
 
+_STORED = {"_order": "order_value", "_scope": "scope"}
+
+
 async def compare(rows: Iterator[pl.DataFrame], attempt: Attempt, stores: Stores) -> Changes:
     """Read the rows to their end and compare each with the head of its key."""
-    intake = Intake(RowSpool(attempt.folder / "values"), RowSpool(attempt.folder / "identities"))
-    keys = intake.keys(rows, is_small=attempt.is_small)
-    if attempt.position == 1:
-        # Before the first position there are no heads, so there is nothing to ask the database.
-        found = await heads.none(keys)
-    elif attempt.is_small:
-        found = await heads.look_up(stores.db, attempt.dataset.id, keys)
-    else:
-        found = await heads.read(stores.db, attempt.dataset.id, keys)
+    intake = Intake(attempt)
+    found = await _find(intake.keys(rows), intake, attempt, stores)
     return await beside(attempt.is_small, _judge, attempt, intake, found)
 
 
-def _judge(attempt: Attempt, intake: Intake, found: Heads) -> Changes:
+async def _find(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: Attempt, stores: Stores) -> Found:
+    deletes = RowSpool(attempt.folder / "deletes")
+    if attempt.position == 1:
+        # Before the first position there are no heads, so there is nothing to ask the database.
+        return Found(await heads.none(keys), deletes, Absent())
+    if attempt.statement.speaks_for_absent:
+        return await _find_all(keys, intake, attempt, stores)
+    look = heads.look_up if attempt.is_small else heads.read
+    return Found(await look(stores.db, attempt.dataset.id, keys, attempt.statement), deletes, Absent())
+
+
+async def _find_all(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: Attempt, stores: Stores) -> Found:
+    """The heads of a snapshot's keys, and the live records that are not among them: deletes, if they may be."""
+    order, dataset_id = attempt.statement.order, attempt.dataset.id
+    deletes = RowSpool(attempt.folder / "deletes")
+    async with stores.db.acquire() as tx, tx.transaction():
+        found = await heads.read_within(tx, dataset_id, keys, attempt.statement)
+        if attempt.keyless_rejects:
+            return Found(found, deletes, Absent())
+        scopes = _scopes(attempt, intake)
+        missing = await absent.count_absent(tx, dataset_id, scopes, order)
+        if has_too_many_deletes(missing, attempt.declaration.guards) and DELETE_SHARE not in attempt.accepted:
+            keys_of_some = await absent.first_absent(tx, dataset_id, scopes, order)
+            return Found(found, deletes, replace(missing, first_keys=tuple(keys_of_some)))
+        if missing.count:
+            async for frame in absent.fetch_absent(tx, dataset_id, scopes, order):
+                deletes.add(_delete_versions(frame))
+    return Found(found, deletes, missing)
+
+
+def _scopes(attempt: Attempt, intake: Intake) -> list[str] | None:
+    """The partitions that a snapshot speaks for; None for all there is."""
+    statement = attempt.statement
+    if statement.has_no_scope:
+        return None
+    return sorted(intake.scopes) if statement.scope_column else [statement.scope or WHOLE_DATASET]
+
+
+def _delete_versions(found: pl.DataFrame) -> pl.DataFrame:
+    """Heads as the versions that end them."""
+    return found.select(
+        _key="key",
+        _change=pl.lit("delete"),
+        _version=pl.col("version") + 1,
+        _previous_hash="hash",
+        _prev="record",
+        _scope="scope",
+    )
+
+
+def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
     """Block by block; only rows that may share a key are looked at together, wherever they stand in the file."""
-    versions, counts, first_versions = RowSpool(attempt.folder / "versions"), Counter[str](), 0
+    versions, restated = RowSpool(attempt.folder / "versions"), RowSpool(attempt.folder / "restated")
+    counts, first_versions = Counter[str](), 0
+    keyless = attempt.keyless_rejects
     repeated = intake.repeated()
-    together = _judge_repeated(attempt, intake, found, repeated) if repeated.any() else None
+    together = _judge_repeated(attempt, intake, found.heads, repeated) if repeated.any() else None
     for block in intake.identities.frames():
         if together is None:
-            judged = _judge_rows(block, found, attempt)
+            judged = _judge_rows(block, found.heads, attempt)
         else:
-            alone = _judge_rows(block.filter(~repeated.gather(block["_row"])), found, attempt)
+            alone = _judge_rows(block.filter(~repeated.gather(block["_row"])), found.heads, attempt)
             judged = pl.concat([alone, together.filter(pl.col("_row").is_in(block["_row"].implode()))]).sort("_row")
         counts.update(dict(judged["_outcome"].value_counts().iter_rows()))
         versions.add(_versions(judged, first_row=block.item(0, "_row") if block.height else 0))
+        if not attempt.statement.is_plain:
+            restated.add(judged.filter("_restated").select("_key", pl.col("^_order$|^_scope$")))
         first_versions += int((judged["_version"] == 1).sum())
     counts["rejected"] = attempt.rejects.count
-    return Changes(intake.values, versions, RowCounts(read=counts.total(), **counts), first_versions)
+    return Changes(
+        intake.values,
+        versions,
+        found.deletes,
+        restated,
+        RowCounts(read=counts.total(), deleted=found.deletes.height, **counts),
+        first_versions,
+        found.absent,
+        keyless,
+        scopes=() if keyless else _spoken_for(attempt, intake),
+    )
+
+
+def _spoken_for(attempt: Attempt, intake: Intake) -> tuple[str, ...]:
+    """The scopes of whose keys a snapshot has spoken, also of those that are not in it."""
+    if not attempt.statement.speaks_for_absent:
+        return ()
+    scopes = _scopes(attempt, intake)
+    return (WHOLE_DATASET,) if scopes is None else tuple(scopes)
 
 
 def _versions(judged: pl.DataFrame, first_row: int) -> pl.DataFrame:
     new = judged.filter(pl.col("_change").is_not_null())
-    return new.select((pl.col("_row") - first_row).alias("_place"), pl.exclude("_row", "_outcome", "_conflict"))
+    return new.select((pl.col("_row") - first_row).alias("_place"), pl.exclude(_DROPPED))
 
 
 def _judge_rows(rows: pl.DataFrame, found: Heads, attempt: Attempt) -> pl.DataFrame:
+    if attempt.floors and not attempt.statement.has_no_order:
+        rows = rows.with_columns(outdated(attempt.statement, attempt.floors))
     compared = rules.compare(rows, found.of_rows(rows["_row"]), attempt.declaration.duplicates)
     return pl.concat([rows, compared.rows.drop("_row")], how="horizontal")
+
+
+def outdated(statement: Statement, floors: dict[str, str]) -> pl.Expr:
+    """Whether a row is older than a snapshot that spoke for all keys of its scope; named `_outdated`."""
+    order = pl.col("_order") if statement.order_column else pl.lit(statement.order)
+    is_older = pl.lit(floors.get(WHOLE_DATASET, "")) > order
+    if not statement.has_no_scope:
+        scope = pl.col("_scope") if statement.scope_column else pl.lit(statement.scope)
+        is_older |= scope.replace_strict(floors, default="", return_dtype=pl.String) > order
+    return is_older.fill_null(value=False).alias("_outdated")
 
 
 def _judge_repeated(attempt: Attempt, intake: Intake, found: Heads, repeated: pl.Series) -> pl.DataFrame:
@@ -113,7 +229,7 @@ def _reject_conflicts(attempt: Attempt, conflicts: pl.DataFrame) -> None:
     if not conflicts.height:
         return
     with attempt.content.open("rb") as source:
-        raw = raw_of_lines(source, attempt.declaration, conflicts["_line"])
+        raw = raw_of_lines(source, attempt, conflicts["_line"])
     lines = pl.col("_conflict").cast(pl.List(pl.String)).list.join(", ")
     reason = pl.format("lines {} have the same key and different content", lines)
     rejects = conflicts.select(

@@ -1,7 +1,8 @@
 """How an attempt ends: each ending is one transaction that holds the job."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from itertools import chain
 
 import polars as pl
 from chassis import Job, Tx, emit
@@ -12,21 +13,28 @@ from waybill_contracts import (
     Batch,
     ColumnType,
     FileFailed,
+    FileHeld,
+    FileRefused,
     FileRegistered,
     FileSkipped,
+    Hold,
     RecordsIngested,
     RowCounts,
+    RuleCount,
     Source,
 )
 
 from ingestor.domain.attempts import rejects_key
-from ingestor.domain.guard import GuardFault
+from ingestor.domain.holds import Held, Refused
 from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Position
+from ingestor.domain.statement import Statement
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
 from ingestor.jobs.threads import each_beside
-from ingestor.store import heads
+from ingestor.store import advancing
+from ingestor.store.advancing import NewHeads
+from ingestor.store.holds import insert_holds, insert_warnings
 from ingestor.store.positions import take_position
 from ingestor.store.rejects import insert_rejects
 
@@ -35,20 +43,69 @@ async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tu
     """The file takes effect: heads advance, the position is taken and announced, all at once."""
     await _keep_rejects(attempt, stores)
     event = _records_ingested(attempt, changes.rows, batches, sha256)
-    advance = heads.advance_few if attempt.is_small else heads.advance
     async with attempt.job.step(stores.db) as tx:
-        await advance(
-            tx,
-            attempt.dataset.id,
-            partial(_new_heads, changes, attempt, batches),
-            first=changes.first_versions,
-            later=sum(batch.version_count for batch in batches) - changes.first_versions,
-        )
-        await take_position(tx, attempt.dataset, event, attempt.declaration_json)
+        await _advance_heads(tx, attempt, changes, batches)
+        await take_position(tx, attempt.dataset, event, attempt.declaration_json, attempt.file.partition)
         await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+        await insert_warnings(tx, attempt.dataset.id, attempt.number, attempt.warnings.counts, attempt.warnings.lines)
         await emit(tx, event)
         await attempt.job.end(tx, "DONE")
     _count(attempt.file, "INGESTED", changes.rows)
+
+
+async def _advance_heads(tx: Tx, attempt: Attempt, changes: Changes, batches: tuple[Batch, ...]) -> None:
+    """The versions are the heads, and what else the file states is remembered."""
+    statement, dataset_id = attempt.statement, attempt.dataset.id
+    advance = advancing.advance_few if attempt.is_small else advancing.advance
+    later = changes.count - changes.first_versions
+    versions = partial(_new_heads, changes, attempt, batches)
+    await advance(tx, dataset_id, NewHeads(versions, changes.first_versions, later, not statement.is_plain))
+    if changes.restated.height:
+        await advancing.restate(tx, dataset_id, each_beside(attempt.is_small, _restated(changes, statement)))
+    if statement.order is not None and changes.scopes:
+        await advancing.raise_floors(tx, dataset_id, dict.fromkeys(changes.scopes, statement.order))
+
+
+async def hold(attempt: Attempt, stores: Stores, held: Held) -> None:
+    """The file waits for a decision; its rejects and the facts are kept."""
+    await _keep_rejects(attempt, stores)
+    file = attempt.file
+    event = FileHeld(
+        organisation=file.organisation,
+        table=file.table,
+        file_id=file.file_id,
+        attempt=attempt.number,
+        registration=file.registration,
+        holds=tuple(Hold(code=reason.code, reason=reason.text) for reason in held.reasons),
+        blocks=held.blocks,
+        rows=held.rows,
+        proposal=held.proposal,
+        decided_by=held.decided_by,
+    )
+    async with attempt.job.step(stores.db) as tx:
+        await insert_holds(tx, attempt.dataset.id, attempt.number, held.reasons)
+        await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+        await emit(tx, event)
+        await attempt.job.end(tx, "HELD" if held.blocks else "LATE", str(held))
+    _count(file, "HELD")
+
+
+async def refuse(attempt: Attempt, stores: Stores, refused: Refused) -> None:
+    """The declaration says that such a file is not taken; nothing was written."""
+    file = attempt.file
+    event = FileRefused(
+        organisation=file.organisation,
+        table=file.table,
+        file_id=file.file_id,
+        attempt=attempt.number,
+        code=refused.code,
+        reason=refused.text,
+        rows=refused.rows,
+    )
+    async with attempt.job.step(stores.db) as tx:
+        await emit(tx, event)
+        await attempt.job.end(tx, "REFUSED", f"{event.code}: {event.reason}")
+    _count(file, "REFUSED")
 
 
 async def skip(attempt: Attempt, stores: Stores, twin: Position) -> None:
@@ -92,13 +149,29 @@ async def _keep_rejects(attempt: Attempt, stores: Stores) -> None:
 
 
 async def _new_heads(changes: Changes, attempt: Attempt, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:
-    """The versions as heads, each pointing to its document."""
+    """The versions as heads, each pointing to its document; in datasets that say it with order and scope."""
     records = record_ids(attempt.number, [(batch.number, batch.version_count) for batch in batches])
     first = 0
-    async for versions in each_beside(attempt.is_small, changes.versions.frames()):
+    frames = chain(changes.versions.frames(), changes.deletes.frames())
+    async for versions in each_beside(attempt.is_small, frames):
         mine = records[first : first + versions.height]
-        yield versions.select(key="_key", version="_version", hash="_hash", record=mine)
+        hashes = pl.col("_hash") if "_hash" in versions.columns else pl.lit(None, pl.Binary)
+        stated = {} if attempt.statement.is_plain else _stated(versions, attempt.statement)
+        yield versions.select(key="_key", version="_version", hash=hashes, record=mine, **stated)
         first += versions.height
+
+
+def _restated(changes: Changes, statement: Statement) -> Iterator[pl.DataFrame]:
+    for frame in changes.restated.frames():
+        yield frame.select(key="_key", **_stated(frame, statement))
+
+
+def _stated(frame: pl.DataFrame, statement: Statement) -> dict[str, pl.Expr]:
+    """Order and scope of each row: its own, else the file's."""
+    whole = {"order_value": ("_order", statement.order), "scope": ("_scope", statement.scope)}
+    return {
+        name: pl.col(own) if own in frame.columns else pl.lit(value, pl.String) for name, (own, value) in whole.items()
+    }
 
 
 def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, ...], sha256: str) -> RecordsIngested:
@@ -118,6 +191,10 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         batches=batches,
         rows=rows,
         source=_source(file),
+        identity=attempt.declaration.identity,
+        order=attempt.statement.order,
+        order_column=attempt.statement.order_column,
+        warnings=tuple(RuleCount(rule=rule, rows=count) for rule, count in attempt.warnings.counts.items()),
     )
 
 
@@ -141,7 +218,6 @@ def _file_failed(file: FileRegistered, attempt: int, fault: FileFault) -> FileFa
         attempt=attempt,
         code=fault.code,
         reason=fault.message,
-        rows=fault.rows if isinstance(fault, GuardFault) else None,
     )
 
 

@@ -1,18 +1,19 @@
-"""Attempts at files: the next arrival of a dataset takes effect, is skipped, or fails with its reason."""
+"""Attempts at files: the next arrival of a dataset takes effect, is skipped, waits, is refused, or fails."""
 
 from chassis import Job, Pool
 from chassis.telemetry import stage
 from records.errors import FileFault
 
 from ingestor.documents import Documents
-from ingestor.domain.guard import check_drift, check_rejects
+from ingestor.domain.guard import check_drift, judge_shares
+from ingestor.domain.holds import LATE, Held, Reason, Refused
 from ingestor.files.bucket import Bucket, TruncatedObject
 from ingestor.files.workspace import Workspaces
 from ingestor.jobs.attempt import Attempt, Stores, begin
 from ingestor.jobs.comparing import Changes, compare
-from ingestor.jobs.endings import fail, finish, skip
-from ingestor.jobs.reading import identify, read, type_and_judge
-from ingestor.jobs.threads import ahead
+from ingestor.jobs.endings import fail, finish, hold, refuse, skip
+from ingestor.jobs.reading import complete, identify, read, type_and_judge
+from ingestor.jobs.threads import ahead, beside
 from ingestor.jobs.writing import write
 
 
@@ -23,22 +24,28 @@ async def ingest_next_file(job: Job, *, db: Pool, bucket: Bucket, documents: Doc
         attempt = await begin(job, db, folder)
         try:
             await take_in(attempt, stores)
+        except Held as held:
+            await hold(attempt, stores, held)
+        except Refused as refused:
+            await refuse(attempt, stores, refused)
         except FileFault as fault:
             await fail(attempt, stores, fault)
 
 
 async def take_in(attempt: Attempt, stores: Stores) -> None:
     """The steps of an attempt, in this order; heads and positions move only in the last."""
+    check_late(attempt)
     with stage("ingestor", "fetch"):
         sha256 = await fetch(attempt, stores.bucket)
     if twin := attempt.find_twin(sha256):
         await skip(attempt, stores, twin)
         return
     with stage("ingestor", "compare"), attempt.content.open("rb") as source:
+        await beside(attempt.is_small, complete, source, attempt)
+        source.seek(0)
         # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
-        texts = read(source, attempt.file.size, attempt.declaration)
-        typed = type_and_judge(texts, attempt.declaration, attempt.rejects)
-        rows = identify(typed if attempt.is_small else ahead(typed), attempt.declaration.key, attempt.types)
+        typed = type_and_judge(read(source, attempt), attempt)
+        rows = identify(typed if attempt.is_small else ahead(typed), attempt)
         changes = await compare(rows, attempt, stores)
     guard(changes, attempt)
     with stage("ingestor", "write"):
@@ -56,7 +63,23 @@ async def fetch(attempt: Attempt, bucket: Bucket) -> str:
     return sha256
 
 
+def check_late(attempt: Attempt) -> None:
+    """Raises where a late file is not taken; it is not looked into, and nobody waits for it."""
+    if not attempt.file.late or LATE in attempt.accepted:
+        return
+    text = "it is older than a file of its dataset that came before it"
+    match attempt.declaration.when_late:
+        case "hold":
+            facts = {"last_modified": attempt.file.last_modified.isoformat(), "order": attempt.file.order}
+            raise Held([Reason(LATE, text, facts)], blocks=False)
+        case "refuse":
+            raise Refused(LATE, text)
+
+
 def guard(changes: Changes, attempt: Attempt) -> None:
-    """Raises where the file may not take effect."""
+    """Raises where the file may not take effect, or not before somebody decides."""
     check_drift(attempt.dataset, attempt.newest, attempt.declaration)
-    check_rejects(changes.rows, attempt.declaration.guards)
+    guards, keyless = attempt.declaration.guards, changes.keyless_rejects
+    reasons = judge_shares(changes.rows, changes.absent, keyless, guards, attempt.rejects.mistyped)
+    if any(reason.code not in attempt.accepted for reason in reasons):
+        raise Held(reasons, rows=changes.rows)

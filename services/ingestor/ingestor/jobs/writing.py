@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 import polars as pl
 from records.bson_encode import BatchPlace, encode_batch
+from records.columns import dtype
 from waybill_contracts import Batch
 
 from ingestor.domain.attempts import batch_size
@@ -24,7 +26,7 @@ async def write(changes: Changes, attempt: Attempt, stores: Stores) -> tuple[Bat
     predecessors = Predecessors(attempt, stores)
     at = datetime.now(UTC)
     async with at_most(INSERTS_AT_ONCE) as start:
-        async for frame in each_beside(attempt.is_small, cut(changes)):
+        async for frame in each_beside(attempt.is_small, cut(changes, attempt.types)):
             place = BatchPlace(attempt.number, len(batches) + 1, attempt.position, at)
             versions = await predecessors.add_changed(frame)
             encoded = await beside(attempt.is_small, encode_batch, versions, attempt.types, place)
@@ -33,17 +35,30 @@ async def write(changes: Changes, attempt: Attempt, stores: Stores) -> tuple[Bat
     return tuple(batches)
 
 
-def cut(changes: Changes) -> Iterator[pl.DataFrame]:
+def cut(changes: Changes, types: dict[str, str]) -> Iterator[pl.DataFrame]:
     """The versions with their values, in batches of one size, or smaller ones where rows are wide."""
-    most, waiting = batch_size(changes.rows.inserted + changes.rows.updated), pl.DataFrame()
-    for values, versions in zip(changes.values.frames(), changes.versions.frames(), strict=True):
-        part = pl.concat([values[versions["_place"]], versions], how="horizontal")
-        waiting = pl.concat([waiting, part]) if waiting.height else part
+    most, waiting = batch_size(changes.count), pl.DataFrame()
+    for part in chain(_with_values(changes), _without_values(changes, types)):
+        waiting = pl.concat([waiting, part], how="diagonal") if waiting.height else part
         while count := _full(waiting, most):
             yield waiting.head(count)
             waiting = waiting.slice(count)
     if waiting.height:
         yield waiting
+
+
+def _with_values(changes: Changes) -> Iterator[pl.DataFrame]:
+    for values, versions in zip(changes.values.frames(), changes.versions.frames(), strict=True):
+        yield pl.concat([values[versions["_place"]], versions], how="horizontal")
+
+
+def _without_values(changes: Changes, types: dict[str, str]) -> Iterator[pl.DataFrame]:
+    """Deletes: of the record there is nothing more to say than that it ended."""
+    nothing = pl.DataFrame(
+        schema={name: dtype(kind) for name, kind in types.items()} | {"_line": pl.Int64, "_hash": pl.Binary}
+    )
+    for deletes in changes.deletes.frames():
+        yield pl.concat([nothing, deletes], how="diagonal")
 
 
 def _full(waiting: pl.DataFrame, most: int) -> int:

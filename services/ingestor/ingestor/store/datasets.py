@@ -4,6 +4,8 @@ from chassis import Tx
 
 from ingestor.domain.registration import Dataset, Position
 
+_POSITION = ("position", "attempt", "file_id", "sha256", "declaration", "rule_version", "order_value", "scope")
+
 
 async def open_dataset(tx: Tx, dataset: str) -> None:
     """The dataset has a row."""
@@ -14,7 +16,8 @@ async def find_dataset(tx: Tx, dataset: str) -> tuple[Dataset, Position | None]:
     """The dataset as it stands and its newest position; read before its heads, so that the finish can tell a move."""
     row = await tx.fetchrow(
         """
-        SELECT dataset_id, position, columns, attempt, file_id, sha256, declaration, rule_version
+        SELECT dataset_id, position, columns, attempt, file_id, sha256, declaration, rule_version, order_value,
+            scope
         FROM datasets LEFT JOIN positions USING (dataset_id, position) WHERE dataset = $1
         """,
         dataset,
@@ -22,8 +25,14 @@ async def find_dataset(tx: Tx, dataset: str) -> tuple[Dataset, Position | None]:
     if row is None:
         raise LookupError(f"{dataset} has no row; its file was never noted")
     found = Dataset(row["dataset_id"], dataset, row["position"], row["columns"])
-    newest = {name: row[name] for name in ("position", "attempt", "file_id", "sha256", "declaration", "rule_version")}
+    newest = {name: row[name] for name in _POSITION}
     return found, Position(**newest) if row["attempt"] is not None else None
+
+
+async def find_floors(tx: Tx, dataset_id: int) -> dict[str, str]:
+    """Scope -> order value of the newest snapshot that spoke for all its keys."""
+    rows = await tx.fetch("SELECT scope, order_value FROM scopes WHERE dataset_id = $1", dataset_id)
+    return {row["scope"]: row["order_value"] for row in rows}
 
 
 async def find_declared_types(tx: Tx, dataset_id: int, attempts: list[int]) -> dict[int, dict[str, str]]:

@@ -8,7 +8,9 @@ from waybill_contracts import RecordsIngested
 from ingestor.domain.registration import Dataset
 
 
-async def take_position(tx: Tx, dataset: Dataset, event: RecordsIngested, declaration: dict[str, Any]) -> None:
+async def take_position(
+    tx: Tx, dataset: Dataset, event: RecordsIngested, declaration: dict[str, Any], scope: str | None
+) -> None:
     """The position is this attempt's, with its batches; refuses where the dataset moved since it was read."""
     columns = dataset.columns | {column.name: column.type for column in event.columns}
     moved = await tx.fetchval(
@@ -22,16 +24,18 @@ async def take_position(tx: Tx, dataset: Dataset, event: RecordsIngested, declar
     )
     if moved != event.position:
         raise RuntimeError(f"{dataset.name} moved while attempt {event.attempt} was at work")
-    await _insert_position(tx, dataset.id, event, declaration)
+    await _insert_position(tx, dataset.id, event, declaration, scope)
     await _insert_batches(tx, dataset.id, event)
 
 
-async def _insert_position(tx: Tx, dataset_id: int, event: RecordsIngested, declaration: dict[str, Any]) -> None:
+async def _insert_position(
+    tx: Tx, dataset_id: int, event: RecordsIngested, declaration: dict[str, Any], scope: str | None
+) -> None:
     await tx.execute(
         """
         INSERT INTO positions (dataset_id, position, attempt, file_id, arrival, registration, sha256, declaration,
-                               rule_version, rows)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                               rule_version, rows, order_value, scope)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         dataset_id,
         event.position,
@@ -43,6 +47,8 @@ async def _insert_position(tx: Tx, dataset_id: int, event: RecordsIngested, decl
         declaration,
         event.rule_version,
         event.rows.model_dump(),
+        event.order,
+        scope,
     )
 
 
