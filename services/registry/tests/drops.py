@@ -131,6 +131,7 @@ TABLES = {
     "datasets": "SELECT * FROM datasets ORDER BY dataset",
     "declarations": "SELECT dataset, version, body, who, why FROM declarations ORDER BY 1, 2",
     "declaration_files": "SELECT name, sha256, dataset, problems FROM declaration_files ORDER BY 1",
+    "routing": "SELECT * FROM routing",
     "decisions": "SELECT * FROM decisions ORDER BY at",
     "files": "SELECT * FROM files ORDER BY key, found_order",
     "audit": "SELECT * FROM file_audit ORDER BY audit_id",

@@ -19,10 +19,11 @@ from registry.handlers import (
     request_retry,
     take_decision,
 )
+from registry.jobs import apply_inference
 from registry.main import service
 from registry.settings import Settings
-from registry.store import decisions, registration, standings
-from waybill_contracts import Event
+from registry.store import decisions, declaring, registration, standings
+from waybill_contracts import Declaration, Event
 
 from .drops import (
     ORDERS,
@@ -44,6 +45,8 @@ from .drops import (
     states,
 )
 
+DEFAULT = Declaration(organisation="acme", table="*")
+
 Handle = Callable[[Any], Awaitable[None]]
 
 
@@ -58,7 +61,7 @@ async def prepared(db: Pool, files: Files) -> list[tuple[Handle, Event]]:
     await note_outcome(failed(five, 7), db=db)
     for attempt, event in enumerate((seven, eight, nine), 9):
         await note_held_file(held(event, attempt), db=db)
-    await drop(db, files, "acme/waiting/a.csv")
+    await drop(db, files, "acme/waiting/a.csv", "in/a.csv", "acme/other/a.csv")
     note = partial(note_outcome, db=db)
     return [
         (note, ingested(one, 1, 1)),
@@ -72,6 +75,9 @@ async def prepared(db: Pool, files: Files) -> list[tuple[Handle, Event]]:
         (partial(take_decision, db=db), decision(eight, "refuse", 10)),
         (partial(take_decision, db=db), decision(nine, "release", 11, accept_columns=True)),
         (partial(accept_declaration, db=db), request(ORDERS.model_copy(update={"table": "waiting"}))),
+        (partial(accept_declaration, db=db), request(ORDERS.model_copy(update={"table": "in", "files": ("in/*",)}))),
+        (partial(accept_declaration, db=db), request(DEFAULT)),
+        (partial(accept_declaration, db=db), request(DEFAULT.model_copy(update={"duplicates": "last"}))),
     ]
 
 
@@ -99,6 +105,10 @@ PLACES: dict[str, Sequence[tuple[Any, str]]] = {
     "confirm_refusal": [(handlers, "confirm_refusal")],
     "lock_lane": [(handlers, "lock_lane")],
     "note_declaration": [(registration.datasets, "note_declaration")],
+    "renew": [(declaring.routing, "renew")],
+    "set_follows": [(registration.datasets, "set_follows")],
+    "register_waiting": [(registration.files, "register_waiting")],
+    "update_numbering": [(registration.datasets, "update_numbering")],
     "put_job": [(handlers, "put_job")],
 }
 
@@ -135,14 +145,15 @@ async def _runs_into(handle: Handle, event: Event) -> bool:
     return False
 
 
-@pytest.mark.parametrize("step", ["insert", "emit", "update_numbering"])
+@pytest.mark.parametrize("step", ["insert", "emit", "update_numbering", "set_follows"])
 async def test_a_crash_while_drops_are_registered_leaves_nothing_and_the_next_delivery_does_all(
     db: Pool, files: Files, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     await declare(db)
+    await apply_inference(db=db, infers=True)
     messages = [notify(files, key, await put(files, key)) for key in ("acme/orders/a.csv", "x", "acme/new/a.csv")]
     before = await everything(db)
-    module = {"insert": registration.files, "emit": registration, "update_numbering": registration.datasets}[step]
+    module = {"insert": registration.files, "emit": registration}.get(step, registration.datasets)
     real = getattr(module, step)
 
     async def crash(*arguments: Any) -> None:
@@ -155,7 +166,7 @@ async def test_a_crash_while_drops_are_registered_leaves_nothing_and_the_next_de
             await register_drops(messages, db=db, files=files)
     assert await everything(db) == before
     await register_drops(messages, db=db, files=files)
-    assert (len(await registered(db)), len(await states(db))) == (1, 3)
+    assert (len(await registered(db)), len(await states(db))) == (2, 3)
 
 
 async def test_another_order_ends_the_same(db: Pool, files: Files) -> None:
