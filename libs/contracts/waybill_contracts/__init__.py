@@ -13,10 +13,10 @@ from waybill_contracts.codec import (
     encode,
 )
 from waybill_contracts.column import Column
-from waybill_contracts.declaration import Declaration, DeclarationError, Guards, OrderBy, Partition, Rule
+from waybill_contracts.declaration import Declaration, DeclarationError, Group, Guards, OrderBy, Partition, Rule
 from waybill_contracts.declaration_yaml import dump_declaration, parse_declaration
 from waybill_contracts.event import DatasetEvent, Event, FileEvent, Request, dataset_name, uuid7
-from waybill_contracts.files import FileGone, FileRegistered
+from waybill_contracts.files import FileGone, FilePart, FileRegistered
 from waybill_contracts.loads import FileLoaded
 from waybill_contracts.records import (
     Batch,
@@ -26,6 +26,7 @@ from waybill_contracts.records import (
     FileRefused,
     FileSkipped,
     Hold,
+    PartCount,
     Proposal,
     RecordsIngested,
     RowCounts,
@@ -52,13 +53,16 @@ __all__ = [
     "FileGone",
     "FileHeld",
     "FileLoaded",
+    "FilePart",
     "FileRefused",
     "FileRegistered",
     "FileSkipped",
+    "Group",
     "Guards",
     "Hold",
     "Message",
     "OrderBy",
+    "PartCount",
     "Partition",
     "Proposal",
     "RecordsIngested",

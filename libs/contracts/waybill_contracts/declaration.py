@@ -90,6 +90,24 @@ class Rule(Strict):
         return self
 
 
+class Group(Strict):
+    """Several files that are one delivery: taken together once the named object is there, or not at all.
+
+    Both are patterns as `files:` has them; what they capture tells which files belong together.
+    """
+
+    marker: Pattern | None = None
+    """An object that says by being there that all files of its captures are."""
+    manifest: Pattern | None = None
+    """An object whose lines name the files, relative to its own folder."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.marker is None) == (self.manifest is None):
+            raise ValueError("expected either marker or manifest")
+        return self
+
+
 class Guards(Strict):
     """Limits above which a file is held; shares count only from `min_rows_for_shares` rows on."""
 
@@ -130,6 +148,9 @@ class Declaration(Strict):
     rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = Field(default=(), exclude_if=is_default)
     duplicates: Literal["reject", "last", "first"] = "reject"
     late: Literal["hold", "apply", "refuse"] | None = Field(default=None, exclude_if=is_default)
+    group: Group | None = Field(default=None, exclude_if=is_default)
+    object_removed: Literal["keep", "delete", "alert"] = "keep"
+    """What becomes of the records whose newest version is from a file, once its object is removed."""
     guards: Guards = Guards()
 
     @property

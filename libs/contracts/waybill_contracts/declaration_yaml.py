@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from waybill_contracts.column import Column
-from waybill_contracts.declaration import Declaration, DeclarationError, Guards, OrderBy, Partition, Rule
+from waybill_contracts.declaration import Declaration, DeclarationError, Group, Guards, OrderBy, Partition, Rule
 from waybill_contracts.event import MAX_INTEGER
 
 MAX_BYTES = 1_000_000
@@ -207,6 +207,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
 
 MODELS: dict[str, type[BaseModel]] = {
     "guards": Guards,
+    "group": Group,
     "order_by": OrderBy,
     "partition": Partition,
     "rules": Rule,

@@ -3,10 +3,21 @@
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from waybill_contracts.declaration import Declaration
 from waybill_contracts.event import Count, FileEvent, Ordinal, Remark, Text
+
+
+class FilePart(BaseModel):
+    """One of the files of a delivery."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_id: UUID
+    object_key: Text
+    version_id: Text
+    size: Count
 
 
 class FileRegistered(FileEvent):
@@ -34,6 +45,12 @@ class FileRegistered(FileEvent):
     """The order value that the object's name gives."""
     partition: Text | None = None
     """The part of the dataset that the object's key says it speaks for."""
+    corrects: UUID | None = None
+    """The file whose rejects these rows replace; order and partition are that file's."""
+    removes: UUID | None = None
+    """The file whose object was removed; there is nothing to read, its records end."""
+    parts: tuple[FilePart, ...] = ()
+    """The files of a delivery, in the order they are read; the object itself is its marker or manifest."""
     accepted: tuple[Text, ...] = ()
     """Codes of holds that were decided: the file is not held for them again."""
     declaration: Declaration

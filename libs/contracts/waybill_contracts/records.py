@@ -72,6 +72,14 @@ class RuleCount(Part):
     rows: Count
 
 
+class PartCount(Part):
+    """One of the files of a delivery: how many rows it has, and the line that it begins with in the delivery."""
+
+    file_id: UUID
+    first_line: Ordinal
+    rows: Count
+
+
 class Hold(Part):
     """Why a file waits for a decision; `code` is stable, the facts lie in the ingestor's `holds`."""
 
@@ -114,6 +122,11 @@ class RecordsIngested(FileEvent):
     order_column: Text | None = None
     """The column that gives each row's order value."""
     warnings: tuple[RuleCount, ...] = ()
+    corrects: UUID | None = None
+    """The file whose rejects these rows replaced, and how many of them are closed with it."""
+    closed_rejects: Count = 0
+    parts: tuple[PartCount, ...] = ()
+    """The files of a delivery, and what was read of each."""
 
     @property
     def id(self) -> UUID:
