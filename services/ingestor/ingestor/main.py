@@ -5,12 +5,20 @@ from functools import partial
 from chassis import JobKind, Pool, open_pool
 from chassis.app import Service, run
 from chassis.settings import load
-from waybill_contracts import FileFailed, FileRegistered, FileSkipped, RecordsIngested
+from waybill_contracts import (
+    DecisionRequested,
+    FileFailed,
+    FileHeld,
+    FileRefused,
+    FileRegistered,
+    FileSkipped,
+    RecordsIngested,
+)
 
 from ingestor.documents import Documents
 from ingestor.files.bucket import Bucket
 from ingestor.files.workspace import Workspaces
-from ingestor.handlers import note_registered_file
+from ingestor.handlers import note_registered_file, refuse_held_file
 from ingestor.jobs import announce_exhausted, ingest_next_file, sweep_dead_attempts
 from ingestor.settings import Settings
 
@@ -20,7 +28,10 @@ def service(db: Pool, bucket: Bucket, documents: Documents, workspaces: Workspac
     return Service(
         name="ingestor",
         migrations="ingestor.migrations",
-        handles={FileRegistered: partial(note_registered_file, db=db)},
+        handles={
+            FileRegistered: partial(note_registered_file, db=db),
+            DecisionRequested: partial(refuse_held_file, db=db),
+        },
         jobs=[
             JobKind(
                 "ingest",
@@ -34,7 +45,7 @@ def service(db: Pool, bucket: Bucket, documents: Documents, workspaces: Workspac
                 every=settings.attempt_sweep_seconds,
             ),
         ],
-        emits=[RecordsIngested, FileSkipped, FileFailed],
+        emits=[RecordsIngested, FileSkipped, FileHeld, FileRefused, FileFailed],
         probes={"mongodb": documents.ping, "s3": bucket.ping},
     )
 
