@@ -1,9 +1,10 @@
-"""The header of a file: business names, and whether they are the declared ones."""
+"""The header of a file: business names, and which declared columns they are."""
 
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from waybill_contracts.declaration import MAX_NAME_BYTES, Declaration
 
@@ -33,16 +34,48 @@ def business_names(header: Sequence[str]) -> list[str]:
     return names
 
 
-def match(header: Sequence[str], declaration: Declaration) -> list[str]:
-    """Business names in file order; they must be exactly the declared columns, in any order."""
-    names = business_names(header)
-    missing = [name for name in declaration.columns if name not in set(names)]
-    unknown = [name for name in names if name not in declaration.columns]
-    parts = [f"missing columns: {_listed(missing)}"] * bool(missing)
-    parts += [f"columns that are not declared: {_listed(unknown)}"] * bool(unknown)
+@dataclass(frozen=True)
+class Match:
+    """A header as the declaration reads it."""
+
+    names: tuple[str, ...]
+    """Of the file's columns, in their order: the declared name, or the business name of one that is unknown."""
+    unknown: tuple[str, ...]
+    """Names that the declaration does not expect in files."""
+    missing: tuple[str, ...]
+    """Columns that files must have and this one has not."""
+
+    @property
+    def is_exact(self) -> bool:
+        return not (self.unknown or self.missing)
+
+
+def match(header: Sequence[str], declaration: Declaration) -> Match:
+    """Which declared columns the file has, by name or alias, in any order; only a header that is faulty is a FileFault.
+
+    A column that is declared as constant or derived is not expected in a file, so there it is unknown.
+    """
+    expected = {name: column for name, column in declaration.columns.items() if column.is_in_files}
+    meant = {alias: name for name, column in expected.items() for alias in column.aliases}
+    names = [meant.get(name, name) for name in business_names(header)]
+    if doubled := [name for name, count in Counter(names).items() if count > 1]:
+        raise FileFault("doubled_column", f"columns that appear more than once, by name or alias: {_listed(doubled)}")
+    present = set(names)
+    return Match(
+        names=tuple(names),
+        unknown=tuple(name for name in names if name not in expected),
+        missing=tuple(name for name, column in expected.items() if not column.optional and name not in present),
+    )
+
+
+def require_match(header: Sequence[str], declaration: Declaration) -> list[str]:
+    """Names in file order; a column that is missing or not expected is a FileFault."""
+    found = match(header, declaration)
+    parts = [f"missing columns: {_listed(found.missing)}"] * bool(found.missing)
+    parts += [f"columns that are not declared: {_listed(found.unknown)}"] * bool(found.unknown)
     if parts:
-        raise FileFault("missing_column" if missing else "unknown_column", "; ".join(parts))
-    return names
+        raise FileFault("missing_column" if found.missing else "unknown_column", "; ".join(parts))
+    return list(found.names)
 
 
 def _is_hump(text: str, at: int) -> bool:

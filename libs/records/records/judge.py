@@ -8,10 +8,11 @@ from waybill_contracts.declaration import Declaration
 from records.csv_split import Block
 from records.rejects import collect, faults
 from records.rules import declared_rules, rule_faults
-from records.types import type_columns, type_faults
+from records.transform import Made, make_columns
 
 MAX_RECORD_BYTES = 15_000_000
 """Of a record in its file: with names and types around it, it must fit into a MongoDB document of 16 MiB."""
+WARNINGS = pl.Schema([("line", pl.Int64()), ("rule", pl.String())])
 
 
 @dataclass(frozen=True)
@@ -20,22 +21,53 @@ class Judged:
 
     frame: pl.DataFrame
     rejects: pl.DataFrame
+    warnings: pl.DataFrame
+    """Good rows that break a rule of severity warn: `line` and `rule`."""
+    rejected_keys: pl.DataFrame
+    """`_line` and key of the rejected rows (but for those of structure) whose key is readable."""
 
 
 def judge(block: Block, declaration: Declaration) -> Judged:
-    """Type the rows of a block and hold them against the rules; a row with any fault is one reject."""
-    text = block.frame
-    types = {name: column.type for name, column in declaration.columns.items()}
-    typed = type_columns(text, types)
-    found = [fault for name, declared in types.items() for fault in type_faults(text[name], typed[name], declared)]
-    found += rule_faults(typed, declared_rules(declaration), text)
+    """Make the declared columns of a block and hold its rows against the rules; a row with any fault is one reject."""
+    made = make_columns(block.frame, declaration)
+    found, warned = _faults(made, declaration)
     found += _too_large(block)
-    typed = typed.hstack([text["_line"]])
+    lines = block.frame["_line"]
+    typed = made.typed.hstack([lines])
     if not found:
-        return Judged(typed, block.rejects)
-    rows, rejects = collect(found, text["_line"], block.raw)
+        return Judged(typed, block.rejects, _warnings(warned, lines), _keys(typed.clear(), declaration))
+    rows, rejects = collect(found, lines, block.raw)
     good = pl.Series([True]).new_from_index(0, len(typed)).scatter(rows, False)
-    return Judged(typed.filter(good), pl.concat([block.rejects, rejects]).sort("line"))
+    rejects = pl.concat([block.rejects, rejects]).sort("line")
+    warnings = _warnings([rule.join(rows.to_frame(), on="row", how="anti") for rule in warned], lines)
+    return Judged(typed.filter(good), rejects, warnings, _keys(typed.gather(rows), declaration))
+
+
+def _faults(made: Made, declaration: Declaration) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
+    """Faults of type, column rules and row rules, and the rows that are only warned of."""
+    rules = declared_rules(declaration)
+    if made.text.width < made.typed.width:
+        # A constant was checked with the declaration; a column that the file may lack has nothing to be checked.
+        rules = [rule for rule in rules if rule.column in made.text.columns]
+    found = made.found + rule_faults(made.typed, rules, made.text)
+    if not any(rule.expect is not None for rule in declaration.rules):
+        return found, []
+    # The parser is needed only where there is something to parse.
+    from records.expressions_rules import row_faults
+
+    broken = row_faults(made, declaration)
+    return found + broken.found, broken.warned
+
+
+def _warnings(warned: list[pl.DataFrame], lines: pl.Series) -> pl.DataFrame:
+    if not warned:
+        return pl.DataFrame(schema=WARNINGS)
+    rows = pl.concat(warned).sort("row", maintain_order=True)
+    return rows.select(lines.gather(rows["row"]).alias("line"), "rule").match_to_schema(WARNINGS)
+
+
+def _keys(rejected: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
+    return rejected.select("_line", *declaration.key).drop_nulls()
 
 
 def _too_large(block: Block) -> list[pl.DataFrame]:

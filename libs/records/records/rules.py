@@ -10,7 +10,8 @@ from waybill_contracts import Column, Declaration
 
 from records.errors import FileFault
 from records.rejects import faults
-from records.types import polars_type, type_columns
+from records.transform import MAX_LITERAL_BYTES, constant_bytes, constant_value
+from records.types import SHOWN_CHARACTERS, polars_type, type_columns
 
 Limit = int | float | str
 
@@ -26,16 +27,33 @@ class Rule:
 
 
 def check_declaration(declaration: Declaration) -> list[str]:
-    """What is wrong with the rules of a declaration, a sentence each; none where it can be accepted."""
-    return [problem for name, column in declaration.columns.items() for problem in _column_problems(name, column)]
+    """What is wrong with a declaration beyond its form, each problem with its field; none where it can be accepted."""
+    problems = [problem for name, column in declaration.columns.items() for problem in _column_problems(name, column)]
+    problems += _constant_problems(declaration)
+    pattern = declaration.order_by and declaration.order_by.file_name
+    if pattern and (fault := _pattern_fault([pattern])):
+        problems.append(f"order_by.file_name: {fault}")
+    if has_expressions(declaration):
+        # The parser is needed only where there is something to parse.
+        from records.transform_check import expression_problems
+
+        problems += expression_problems(declaration)
+    return problems
+
+
+def has_expressions(declaration: Declaration) -> bool:
+    """Whether any column is derived, or any rule is about rows."""
+    has_rules = any(rule.expect is not None for rule in declaration.rules)
+    return has_rules or any(column.derived is not None for column in declaration.columns.values())
 
 
 def declared_rules(declaration: Declaration) -> list[Rule]:
-    """All rules of a declaration; its key columns are required."""
+    """All rules of a declaration's columns; those of its key, order and partition are required."""
+    needed = declaration.needed_columns
     return [
         rule
         for name, column in declaration.columns.items()
-        for rule in _column_rules(name, column, column.required or name in declaration.key)
+        for rule in _column_rules(name, column, column.required or name in needed)
     ]
 
 
@@ -105,15 +123,35 @@ def _column_problems(name: str, column: Column) -> list[str]:
     problems = []
     for limit, bound in {"minimum": column.minimum, "maximum": column.maximum}.items():
         if bound is not None and _bound(column, bound) is None:
-            problems.append(f"{name}.{limit}: expected a value of type {column.type}, found {bound!r}")
-    if column.pattern is not None and (fault := _pattern_fault(column.pattern)):
-        problems.append(f"{name}.pattern: {fault}")
+            problems.append(f"columns.{name}.{limit}: expected a value of type {column.type}, found {bound!r}")
+    if column.pattern is not None and (fault := _pattern_fault([column.pattern, _whole(column.pattern)])):
+        problems.append(f"columns.{name}.pattern: {fault}")
     return problems
 
 
-def _pattern_fault(pattern: str) -> str | None:
-    """Why a pattern cannot be used; both alone and as whole match, so that it cannot escape its group."""
-    for tried in (pattern, _whole(pattern)):
+def _constant_problems(declaration: Declaration) -> list[str]:
+    """Constants that are not of their column's type, or break its rules."""
+    problems = []
+    if constant_bytes(declaration.columns) > MAX_LITERAL_BYTES:
+        longest = max(declaration.columns, key=lambda name: len(declaration.columns[name].constant or ""))
+        problems.append(f"columns.{longest}.constant: expected constants of at most {MAX_LITERAL_BYTES} bytes together")
+    for name, column in declaration.columns.items():
+        if column.constant is None or _column_problems(name, column):
+            continue
+        value = constant_value(column)
+        found = f'found "{column.constant[:SHOWN_CHARACTERS]}"'
+        if value is None:
+            problems.append(f"columns.{name}.constant: expected a value of type {column.type}, {found}")
+            continue
+        frame = pl.DataFrame({name: [value]}, schema={name: polars_type(column.type)})
+        broken = [rule for rule in _column_rules(name, column, False) if frame.select(rule.violated).item()]
+        problems += [f"columns.{name}.constant: expected {rule.expected}, {found}" for rule in broken]
+    return problems
+
+
+def _pattern_fault(patterns: Sequence[str]) -> str | None:
+    """Why a pattern cannot be used; where a whole match is asked, in both forms, so that it cannot escape its group."""
+    for tried in patterns:
         try:
             pl.Series([""]).str.contains(tried)
         except ComputeError as error:

@@ -2,7 +2,7 @@
 
 import pytest
 from records.errors import FileFault
-from records.header import business_name, business_names, match
+from records.header import Match, business_name, business_names, match, require_match
 from waybill_contracts import Declaration
 
 
@@ -56,7 +56,7 @@ ORDERS = Declaration(organisation="acme", table="orders", key=("id",), columns={
 
 
 def test_columns_may_come_in_any_order():
-    assert match(["Amount", "ID"], ORDERS) == ["amount", "id"]
+    assert require_match(["Amount", "ID"], ORDERS) == ["amount", "id"]
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,49 @@ def test_columns_may_come_in_any_order():
 )
 def test_any_other_set_of_columns_fails_the_file_and_names_them(header, code, message):
     with pytest.raises(FileFault, match=message) as fault:
-        match(header, ORDERS)
+        require_match(header, ORDERS)
     assert fault.value.code == code
 
 
 def test_a_message_about_thousands_of_columns_stays_short():
     with pytest.raises(FileFault, match="and 980 more") as fault:
-        match(["id", "amount", *(f"column {number}" for number in range(1000))], ORDERS)
+        require_match(["id", "amount", *(f"column {number}" for number in range(1000))], ORDERS)
     assert len(fault.value.message) < 2000
+
+
+DRIFTING = Declaration.model_validate(
+    {
+        "organisation": "acme",
+        "table": "orders",
+        "key": ["id"],
+        "columns": {
+            "id": {"aliases": ["order_id", "no"]},
+            "amount": {},
+            "note": {"optional": True, "aliases": ["remark"]},
+            "source": {"constant": "shop"},
+            "total": {"derived": "id || amount"},
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "unknown", "missing"),
+    [
+        (["ID", "Amount"], ("id", "amount"), (), ()),
+        (["Amount", "No", "Remark"], ("amount", "id", "note"), (), ()),
+        (["amount", "Price"], ("amount", "price"), ("price",), ("id",)),
+        (["Order ID", "note", "x y", "z"], ("id", "note", "x_y", "z"), ("x_y", "z"), ("amount",)),
+        (["id", "amount", "source", "total"], ("id", "amount", "source", "total"), ("source", "total"), ()),
+    ],
+)
+def test_what_differs_from_the_declaration_is_said_and_raises_nothing(header, names, unknown, missing):
+    found = match(header, DRIFTING)
+    assert found == Match(names, unknown, missing)
+    assert found.is_exact == (not unknown and not missing)
+
+
+def test_a_column_under_its_name_and_an_alias_is_there_twice():
+    with pytest.raises(FileFault, match="more than once, by name or alias: id") as fault:
+        match(["id", "amount", "No"], DRIFTING)
+    assert fault.value.code == "doubled_column"

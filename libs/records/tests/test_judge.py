@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records.csv import CsvReader, Limits
-from records.header import match
+from records.header import require_match
 from records.judge import MAX_RECORD_BYTES, judge
 from records.rejects import REJECTS
 from waybill_contracts import Declaration
@@ -34,7 +34,7 @@ GOOD = b'2024-01-01T10:00:00.5Z,2024-01-01,true,1.5,"Anna ""A""",1\n'
 
 def judged(data, block_bytes=1 << 20, exact=False):
     reader = CsvReader(io.BytesIO(data), Limits(block_bytes=block_bytes), exact=exact)
-    parts = [judge(block, ORDERS) for block in reader.blocks(match(reader.header, ORDERS))]
+    parts = [judge(block, ORDERS) for block in reader.blocks(require_match(reader.header, ORDERS))]
     reader.coverage.prove(len(data))
     return pl.concat([part.frame for part in parts]), pl.concat([part.rejects for part in parts])
 
@@ -102,6 +102,6 @@ def test_a_record_too_large_for_a_document_is_a_reject():
     over = b",,,,," + b"0" * (MAX_RECORD_BYTES - 5)
     limits = Limits(field_bytes=1 << 24)
     reader = CsvReader(io.BytesIO(HEADER + over + b"\n" + GOOD), limits)
-    parts = [judge(block, ORDERS) for block in reader.blocks(match(reader.header, ORDERS))]
+    parts = [judge(block, ORDERS) for block in reader.blocks(require_match(reader.header, ORDERS))]
     assert [part.rejects["codes"].to_list() for part in parts if part.rejects.height] == [[["record_too_large"]]]
     assert sum(part.frame.height for part in parts) == 1

@@ -79,14 +79,14 @@ def test_a_key_column_is_required_without_saying_so():
 @pytest.mark.parametrize(
     ("column", "problem"),
     [
-        ({"pattern": "("}, "value.pattern: expected a regular expression"),
-        ({"pattern": "(?=a)a"}, "value.pattern: expected a regular expression"),
-        ({"pattern": r"(a)\1"}, "value.pattern: expected a regular expression"),
-        ({"pattern": "a)|(b"}, "value.pattern: expected a regular expression"),
-        ({"pattern": "(?x) a # b"}, "value.pattern: expected a regular expression"),
-        ({"pattern": "(a{1000}){1000}"}, "value.pattern: expected a regular expression"),
-        ({"type": "decimal(12,2)", "minimum": 0.001}, "value.minimum: expected a value of type decimal(12,2)"),
-        ({"type": "decimal(4,2)", "maximum": 100}, "value.maximum: expected a value of type decimal(4,2)"),
+        ({"pattern": "("}, "columns.value.pattern: expected a regular expression"),
+        ({"pattern": "(?=a)a"}, "columns.value.pattern: expected a regular expression"),
+        ({"pattern": r"(a)\1"}, "columns.value.pattern: expected a regular expression"),
+        ({"pattern": "a)|(b"}, "columns.value.pattern: expected a regular expression"),
+        ({"pattern": "(?x) a # b"}, "columns.value.pattern: expected a regular expression"),
+        ({"pattern": "(a{1000}){1000}"}, "columns.value.pattern: expected a regular expression"),
+        ({"type": "decimal(12,2)", "minimum": 0.001}, "columns.value.minimum: expected a value of type decimal(12,2)"),
+        ({"type": "decimal(4,2)", "maximum": 100}, "columns.value.maximum: expected a value of type decimal(4,2)"),
     ],
 )
 def test_a_declaration_that_cannot_be_kept_is_refused_and_fails_its_files(column, problem):

@@ -1,0 +1,123 @@
+"""Columns as they are declared, made of columns as they are in the file: trimmed, typed, filled, constant, derived."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import polars as pl
+from waybill_contracts import Column, Declaration
+
+from records.errors import FileFault
+from records.rejects import faults
+from records.types import polars_type, type_columns, type_faults
+
+MAX_MADE_BYTES = 500_000
+"""Of derived texts in a row: they stand in one document beside what the file says."""
+MAX_LITERAL_BYTES = 2_000
+"""Of texts that a declaration itself puts into each row: a file of short rows must not grow beyond measure."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """All declared columns, typed, in declared order; a row with a fault has null where it lies."""
+
+    typed: pl.DataFrame
+    text: pl.DataFrame
+    """What each value was made of: columns of the file, and derived ones. Text beside a null means a fault."""
+    found: list[pl.DataFrame] = field(default_factory=list)
+
+
+def make_columns(frame: pl.DataFrame, declaration: Declaration) -> Made:
+    """Declared columns of text columns; columns that are not declared are left out, optional ones may be missing."""
+    columns = declaration.columns
+    if all(is_plain(column) for column in columns.values()):
+        types = {name: column.type for name, column in columns.items()}
+        typed = type_columns(frame, types)
+        return Made(typed, frame, _lost(frame, typed, types))
+    present = {name: column for name, column in columns.items() if column.is_in_files and name in frame.columns}
+    _check_present(frame, columns)
+    text = frame.select(_read(name, column) for name, column in present.items())
+    types = {name: column.type for name, column in present.items()}
+    typed = type_columns(text, types)
+    found = _lost(text, typed, types)
+    given = [_given(name, column) for name, column in columns.items() if name not in present]
+    typed = typed.with_columns(one.new_from_index(0, len(frame)) for one in given)
+    derived = {name: column for name, column in columns.items() if column.derived is not None}
+    if derived:
+        typed, text, more = _derive(typed, text, derived, columns)
+        found += more
+    return Made(typed.select(*columns), text, found)
+
+
+def is_plain(column: Column) -> bool:
+    """Whether the column's values are just what the file says."""
+    return not (column.trim or column.optional) and column.constant is None and column.derived is None
+
+
+def constant_value(column: Column) -> object:
+    """A column's constant as a value of its type; None where it is not one."""
+    return type_columns(pl.DataFrame({"value": [column.constant]}), {"value": column.type}).item()
+
+
+def constant_bytes(columns: Mapping[str, Column]) -> int:
+    """What the constants add to each row."""
+    return sum(len(column.constant.encode()) for column in columns.values() if column.constant)
+
+
+def input_types(columns: Mapping[str, Column]) -> tuple[tuple[str, str], ...]:
+    """The columns that derived ones may name, with their types: those of the file, and constants."""
+    return tuple((name, column.type) for name, column in columns.items() if column.derived is None)
+
+
+def _lost(text: pl.DataFrame, typed: pl.DataFrame, types: Mapping[str, str]) -> list[pl.DataFrame]:
+    return [fault for name, declared in types.items() for fault in type_faults(text[name], typed[name], declared)]
+
+
+def _check_present(frame: pl.DataFrame, columns: Mapping[str, Column]) -> None:
+    needed = (name for name, column in columns.items() if column.is_in_files and not column.optional)
+    if missing := [name for name in needed if name not in frame.columns]:
+        raise FileFault("missing_column", f"missing columns: {', '.join(missing)}")
+
+
+@lru_cache(maxsize=10_000)
+def _read(name: str, column: Column) -> pl.Expr:
+    """A column of the file; what trimming leaves empty is null, in quotes or not."""
+    text = pl.col(name)
+    if not column.trim:
+        return text
+    stripped = text.str.strip_chars()
+    return pl.when(stripped != "").then(stripped).alias(name)
+
+
+@lru_cache(maxsize=10_000)
+def _given(name: str, column: Column) -> pl.Series:
+    """A column that is the same in every row: a constant, or null where the file lacks it or it is derived later."""
+    value = None
+    if column.constant is not None:
+        value = constant_value(column)
+        if value is None:
+            raise FileFault("bad_declaration", f"columns.{name}.constant: expected a value of type {column.type}")
+    return pl.Series(name, [value], polars_type(column.type))
+
+
+def _derive(
+    typed: pl.DataFrame, text: pl.DataFrame, derived: Mapping[str, Column], columns: Mapping[str, Column]
+) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
+    """Typed columns with derived ones, their texts, and a fault for each row that has no value of the declared type."""
+    # The parser is needed only where something is derived.
+    from records.transform_derive import derive
+
+    made = [derive(name, column, typed, text, input_types(columns)) for name, column in derived.items()]
+    values = [one.values for one in made]
+    found = [fault for one in made for fault in one.found]
+    return typed.with_columns(values), text.with_columns(one.text for one in made), [*found, *_too_large(values)]
+
+
+def _too_large(values: list[pl.Series]) -> list[pl.DataFrame]:
+    sizes = [value.str.len_bytes() for value in values if value.dtype == pl.String]
+    if not sizes:
+        return []
+    rows = (pl.DataFrame(sizes).sum_horizontal() > MAX_MADE_BYTES).arg_true()
+    if rows.is_empty():
+        return []
+    return [faults(rows, "record_too_large", f"derived columns have more than {MAX_MADE_BYTES} bytes of text")]
