@@ -83,20 +83,25 @@ async def test_new_routes_take_what_was_ignored_oldest_first_and_what_fits_no_mo
     db: Pool, files: Files
 ) -> None:
     await declare(db)
+    oldest = await put(files, "in/old.csv")
+    await settled()
     for key in ("in/b.csv", "in/a.csv", "acme/orders/c.csv", "in/_hidden.csv", "out/a.csv"):
         await drop(db, files, key)
         await settled()
+    await register_drops([notify(files, "in/old.csv", oldest)], db=db, files=files)  # which came late
     await declare(db, orders(files=["in/*"]))
     assert [(event.object_key, event.arrival, event.cause) for event in await registered(db)] == [
         ("acme/orders/c.csv", 1, "new"),
-        ("in/b.csv", 2, "new"),
-        ("in/a.csv", 3, "new"),
+        ("in/old.csv", 2, "new"),
+        ("in/b.csv", 3, "new"),
+        ("in/a.csv", 4, "new"),
     ]
     assert {key: state for key, state, _ in await states(db)} == {
         "acme/orders/c.csv": "REGISTERED",
         "in/_hidden.csv": "IGNORED",
         "in/a.csv": "REGISTERED",
         "in/b.csv": "REGISTERED",
+        "in/old.csv": "REGISTERED",
         "out/a.csv": "IGNORED",
     }
     before = await everything(db)
@@ -104,7 +109,7 @@ async def test_new_routes_take_what_was_ignored_oldest_first_and_what_fits_no_mo
     after = await everything(db)
     for table in ("files", "declarations", "datasets", "outbox"):
         assert after[table] == before[table]
-    assert [event.arrival for event in await drop(db, files, "in/d.csv")] == [4]
+    assert [event.arrival for event in await drop(db, files, "in/d.csv")] == [5]
 
 
 async def test_a_key_between_two_datasets_goes_to_the_one_that_is_left(db: Pool, files: Files) -> None:
