@@ -3,7 +3,7 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from waybill_contracts import Declaration, DeclarationError, DeclarationRequested
@@ -15,6 +15,9 @@ from waybill.output import Refusal, Unreachable, run
 from waybill.references import split_dataset
 from waybill.requests import current_user, publish
 from waybill.stores import Stores, open_stores
+
+if TYPE_CHECKING:
+    from waybill.sampling import Trial
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Datasets: what their files mean.")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document.")]
@@ -93,11 +96,43 @@ async def _standing(stores: Stores, dataset: str) -> dict[str, Any]:
 
 
 @app.command("check")
-def check(path: DeclarationFile) -> None:
-    """Whether a declaration would be accepted; nothing needs to run."""
+def check(
+    path: DeclarationFile,
+    sample: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A data file: what would become of it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Whether a declaration would be accepted, and what it would make of a data file; nothing needs to run."""
     declaration = _parsed(path)
-    what = f"{len(declaration.columns)} columns, mode {declaration.mode}, key {', '.join(declaration.key)}"
-    output.say(f"{path}: a good declaration of {declaration.dataset} ({what})")
+    trial = run(_try_out(declaration, sample)) if sample else None
+    if json:
+        tried = trial and trial.as_json()
+        accepted = declaration.model_dump(mode="json")
+        output.write_json({"dataset": declaration.dataset, "declaration": accepted, "sample": tried})
+    else:
+        output.say(f"{path}: a good declaration of {declaration.dataset} ({_summary(declaration)})")
+    if trial and not json:
+        from waybill.trials import write_trial
+
+        write_trial(trial)
+    if trial and trial.outcome != "LOADED":
+        raise typer.Exit(output.BAD_ANSWER)
+
+
+async def _try_out(declaration: Declaration, sample: Path) -> "Trial":
+    # Polars and the ingestor come with it, which the other commands do not need.
+    from waybill.sampling import try_out
+
+    return await try_out(declaration, sample)
+
+
+def _summary(declaration: Declaration) -> str:
+    if not declaration.is_complete:
+        found = "key is" if declaration.columns else "columns are" if declaration.key else "columns and key are"
+        return f"mode {declaration.mode}; {found} found in its first file"
+    key = f"key {', '.join(declaration.key)}" if declaration.key else "no key"
+    return f"{len(declaration.columns)} columns, mode {declaration.mode}, {key}"
 
 
 @app.command("apply")
@@ -122,7 +157,7 @@ def infer(
     to: Annotated[str | None, typer.Option("--to", help="The dataset, as acme/orders.")] = None,
 ) -> None:
     """A declaration made from a file, as YAML to look through and apply; nothing needs to run."""
-    from waybill.sampling import inferred_declaration
+    from waybill.inferring import inferred_declaration
 
     async def work() -> tuple[Declaration, list[str]]:
         return inferred_declaration(data, to)

@@ -9,7 +9,7 @@ from waybill_contracts import Column, Declaration, DeclarationError, Proposal
 
 from records.csv import CsvReader
 from records.errors import FileFault
-from records.header import business_names
+from records.header import match
 from records.infer_keys import KeyCandidate
 from records.infer_types import TypeGuesses
 from records.proposals import with_proposal
@@ -44,7 +44,7 @@ def infer_columns(source: BinaryIO, declaration: Declaration, names: Sequence[st
 
 def examine(source: BinaryIO, declaration: Declaration) -> Inferred:
     """As `infer`, with the doubts."""
-    names = _names(CsvReader(source).header, declaration)
+    names = match(CsvReader(source).header, declaration).names
     guesses = TypeGuesses([] if declaration.columns else names)
     candidates = _candidates(names, declaration)
     row_count = _take(_frames(source, declaration), guesses, candidates)
@@ -64,12 +64,14 @@ def examine(source: BinaryIO, declaration: Declaration) -> Inferred:
     return _checked(Inferred(Proposal(columns=columns, key=key, mode=mode), tuple(doubts)), declaration)
 
 
-def _candidates(names: Iterable[str], declaration: Declaration) -> list[KeyCandidate]:
+def _candidates(names: Sequence[str], declaration: Declaration) -> list[KeyCandidate]:
     if declaration.key or declaration.mode == "append":
         return []
     columns = declaration.columns or dict.fromkeys(names, Column())
-    found = [(name, columns.get(name)) for name in _key_names(declaration) if name in set(names)]
-    return [KeyCandidate(name, column.type) for name, column in found if column and not column.optional]
+    found = [(name, columns.get(name)) for name in _key_names(declaration) if name in names]
+    return [
+        KeyCandidate(name, column) for name, column in found if column and column.is_in_files and not column.optional
+    ]
 
 
 def _key_names(declaration: Declaration) -> tuple[str, ...]:
@@ -90,12 +92,8 @@ def _take(frames: Iterable[pl.DataFrame], guesses: TypeGuesses, candidates: Sequ
 def _frames(source: BinaryIO, declaration: Declaration) -> Iterator[pl.DataFrame]:
     source.seek(0)
     reader = CsvReader(source)
-    for block in reader.blocks(_names(reader.header, declaration)):
+    for block in reader.blocks(match(reader.header, declaration).names):
         yield block.frame
-
-
-def _names(header: Sequence[str], declaration: Declaration) -> Sequence[str]:
-    return business_names(header)
 
 
 def _why_no_key(candidates: Sequence[KeyCandidate], declaration: Declaration) -> str:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import polars as pl
+from waybill_contracts import Column, Declaration
 
 from records.columns import canonical
-from records.types import SHOWN_CHARACTERS, type_columns
+from records.transform import make_columns
+from records.types import SHOWN_CHARACTERS
 
 CHECKED_AT_ONCE = 10_000
 Frames = Iterable[pl.DataFrame]
@@ -20,11 +22,11 @@ class KeyCandidate:
     """
 
     def __init__(
-        self, name: str, declared: str = "text", *, hashed: Callable[[pl.Series], pl.Series] = pl.Series.hash
+        self, name: str, column: Column | None = None, *, hashed: Callable[[pl.Series], pl.Series] = pl.Series.hash
     ) -> None:
         self.name = name
         self.fault: str | None = None
-        self._type = declared
+        self._alone = Declaration(organisation="any", table="any", columns={name: column or Column()})
         self._hashed = hashed
         self._hashes = [pl.Series(dtype=pl.UInt64)]
 
@@ -32,11 +34,12 @@ class KeyCandidate:
         """More rows of text columns with `_line`."""
         if self.fault:
             return
-        missing = frame[self.name].is_null()
+        made = make_columns(frame, self._alone)
+        missing = made.text[self.name].is_null()
         if missing.any():
             self.fault = f"{self.name} is empty on line {frame['_line'].filter(missing)[0]}"
             return
-        values = self._values(frame)
+        values = _values(made.typed[self.name], frame)
         self._look_for_two(values)
         self._hashes.append(self._hashed(values["_value"]))
 
@@ -60,15 +63,11 @@ class KeyCandidate:
     def _look_closer(self, suspects: pl.Series, frames: Frames) -> None:
         seen: list[pl.DataFrame] = []
         for frame in frames:
-            values = self._values(frame)
+            values = _values(make_columns(frame, self._alone).typed[self.name], frame)
             seen.append(values.filter(self._hashed(values["_value"]).is_in(suspects.implode())))
             self._look_for_two(pl.concat(seen))
             if self.fault:
                 return
-
-    def _values(self, frame: pl.DataFrame) -> pl.DataFrame:
-        typed = type_columns(frame, {self.name: self._type})[self.name]
-        return pl.DataFrame([canonical(typed).alias("_value"), frame["_line"]]).drop_nulls()
 
     def _look_for_two(self, values: pl.DataFrame) -> None:
         repeated = values["_value"].is_duplicated()
@@ -76,3 +75,7 @@ class KeyCandidate:
             value = values["_value"].filter(repeated)[0]
             first, second = values.filter(pl.col("_value") == value)["_line"].head(2)
             self.fault = f'{self.name} is "{value[:SHOWN_CHARACTERS]}" on line {first} and on line {second}'
+
+
+def _values(typed: pl.Series, frame: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame([canonical(typed).alias("_value"), frame["_line"]]).drop_nulls()

@@ -191,6 +191,18 @@ def test_ids_of_a_declared_type_are_the_same_where_their_values_are():
     assert found_key(b"id\n1.0\n1.00\n", columns=columns) == ((), "append")
 
 
+def test_a_declared_column_is_the_key_under_its_own_name_and_as_its_values_are_read():
+    columns = {"id": {"aliases": ["number"], "trim": True}, "note": {}}
+    assert found_key(b"number,note\n1,a\n2,a\n", columns=columns) == (("id",), "upsert")
+    assert found_key(b"number,note\n1,a\n 1,a\n", columns=columns) == ((), "append")
+    assert found_key(b"number,note\n1,a\n ,a\n", columns=columns) == ((), "append")
+
+
+@pytest.mark.parametrize("column", [{"optional": True}, {"constant": "7"}, {"derived": "note"}])
+def test_a_column_that_files_may_lack_or_that_is_not_in_them_is_no_key(column):
+    assert found_key(b"id,note\n1,a\n2,a\n", columns={"id": column, "note": {}}) == ((), "append")
+
+
 def test_types_are_found_for_just_the_columns_that_are_asked_for():
     data = b"id,Paid At,note,ok\n1,2024-01-01,007,true\n"
     found = infer_columns(io.BytesIO(data), declared(key=["id"], columns={"id": {}}), ["note", "paid_at"])

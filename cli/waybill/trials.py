@@ -1,0 +1,42 @@
+"""A trial of a data file as people read it."""
+
+from typing import Any
+
+from waybill import output
+from waybill.sampling import Trial
+
+
+def write_trial(trial: Trial) -> None:
+    """What would become of the file, why, and what it is like."""
+    output.write_table(("what", "value"), _facts(trial))
+    if trial.typed:
+        names = list(trial.declaration.columns)
+        rows = [[row["line"], *(row["values"][name] for name in names)] for row in trial.typed]
+        output.write_table(("line", *names), rows, "first rows, as they would be stored")
+    if trial.rejects:
+        rows = [[reject["line"], "; ".join(reject["reasons"]), reject["raw"]] for reject in trial.rejects]
+        output.write_table(("line", "why", "raw"), rows, "first rejects")
+    if trial.warnings:
+        rows = [[found["rule"], found["rows"], ", ".join(map(str, found["lines"][:10]))] for found in trial.warnings]
+        output.write_table(("rule", "rows", "first lines"), rows, "warnings")
+    if trial.scores:
+        rows = [[name, _percent(share)] for name, share in trial.scores["completeness"].items()]
+        output.write_table(("column", "complete"), rows, "scores")
+    for remark in trial.remarks:
+        output.say(remark)
+
+
+def _facts(trial: Trial) -> list[list[Any]]:
+    facts: list[list[Any]] = [["as the first file", trial.outcome]]
+    facts += [[reason["code"], reason["reason"]] for reason in trial.reasons]
+    facts += [["may be renamed", f"{new} is {old}"] for new, old in trial.drift.get("likely", {}).items()]
+    if trial.rows:
+        counts = trial.rows.model_dump()
+        facts += [[name, counts[name]] for name in ("read", "inserted", "duplicate", "stale", "rejected")]
+    if trial.scores:
+        facts += [[name, _percent(trial.scores[name])] for name in ("validity", "uniqueness")]
+    return facts
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.2%}"
