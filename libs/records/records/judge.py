@@ -1,6 +1,7 @@
 """From text columns to typed good rows and rejects with every reason."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 from waybill_contracts.declaration import Declaration
@@ -9,10 +10,12 @@ from records.csv_split import Block
 from records.rejects import collect, faults
 from records.rules import declared_rules, rule_faults
 from records.transform import Made, make_columns
+from records.types import polars_type
 
 MAX_RECORD_BYTES = 15_000_000
 """Of a record in its file: with names and types around it, it must fit into a MongoDB document of 16 MiB."""
 WARNINGS = pl.Schema([("line", pl.Int64()), ("rule", pl.String())])
+_NO_WARNINGS = pl.DataFrame(schema=WARNINGS)
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ def judge(block: Block, declaration: Declaration) -> Judged:
     lines = block.frame["_line"]
     typed = made.typed.hstack([lines])
     if not found:
-        return Judged(typed, block.rejects, _warnings(warned, lines), _keys(typed.clear(), declaration))
+        key = tuple((name, declaration.columns[name].type) for name in declaration.key)
+        return Judged(typed, block.rejects, _warnings(warned, lines), _no_keys(key))
     rows, rejects = collect(found, lines, block.raw)
     good = pl.Series([True]).new_from_index(0, len(typed)).scatter(rows, False)
     rejects = pl.concat([block.rejects, rejects]).sort("line")
     warnings = _warnings([rule.join(rows.to_frame(), on="row", how="anti") for rule in warned], lines)
-    return Judged(typed.filter(good), rejects, warnings, _keys(typed.gather(rows), declaration))
+    keys = typed.gather(rows).select("_line", *declaration.key).drop_nulls()
+    return Judged(typed.filter(good), rejects, warnings, keys)
 
 
 def _faults(made: Made, declaration: Declaration) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
@@ -61,13 +66,14 @@ def _faults(made: Made, declaration: Declaration) -> tuple[list[pl.DataFrame], l
 
 def _warnings(warned: list[pl.DataFrame], lines: pl.Series) -> pl.DataFrame:
     if not warned:
-        return pl.DataFrame(schema=WARNINGS)
+        return _NO_WARNINGS
     rows = pl.concat(warned).sort("row", maintain_order=True)
     return rows.select(lines.gather(rows["row"]).alias("line"), "rule").match_to_schema(WARNINGS)
 
 
-def _keys(rejected: pl.DataFrame, declaration: Declaration) -> pl.DataFrame:
-    return rejected.select("_line", *declaration.key).drop_nulls()
+@lru_cache(maxsize=1_000)
+def _no_keys(key: tuple[tuple[str, str], ...]) -> pl.DataFrame:
+    return pl.DataFrame(schema={"_line": pl.Int64()} | {name: polars_type(declared) for name, declared in key})
 
 
 def _too_large(block: Block) -> list[pl.DataFrame]:
