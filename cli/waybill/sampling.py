@@ -148,9 +148,10 @@ def _attempt(declaration: Declaration, data: Path) -> Iterator[Attempt]:
     with TemporaryDirectory(prefix="waybill-") as name:
         folder = Path(name)
         (folder / "content").symlink_to(data.resolve())
+        job = Job("ingest", declaration.dataset, seq=1, attempt=1, tries=1, payload=_announcement(declaration, data))
         yield Attempt(
-            job=Job("ingest", declaration.dataset, seq=1, attempt=1, tries=1, payload={}),
-            file=_registered(declaration, data),
+            job,
+            file=FileRegistered.model_validate(job.payload),
             dataset=Dataset(0, declaration.dataset, position=0, columns={}),
             newest=None,
             floors={},
@@ -161,26 +162,27 @@ def _attempt(declaration: Declaration, data: Path) -> Iterator[Attempt]:
         )
 
 
-def _registered(declaration: Declaration, data: Path) -> FileRegistered:
-    return FileRegistered(
-        organisation=declaration.organisation,
-        table=declaration.table,
-        file_id=uuid7(),
-        arrival=1,
-        registration=1,
-        cause="new",
-        bucket="sample",
-        object_key=f"{declaration.dataset}/{data.name}",
-        version_id="1",
-        size=data.stat().st_size,
-        etag="",
-        last_modified=datetime.now(UTC),
-        found_by="notification",
-        order=file_order(declaration.order_by, data.name),
+def _announcement(declaration: Declaration, data: Path) -> dict[str, Any]:
+    """What the registry would say of the file; nobody is told."""
+    return {
+        "organisation": declaration.organisation,
+        "table": declaration.table,
+        "file_id": uuid7(),
+        "arrival": 1,
+        "registration": 1,
+        "cause": "new",
+        "bucket": "sample",
+        "object_key": f"{declaration.dataset}/{data.name}",
+        "version_id": "1",
+        "size": data.stat().st_size,
+        "etag": "",
+        "last_modified": datetime.now(UTC),
+        "found_by": "notification",
+        "order": file_order(declaration.order_by, data.name),
         # Which part of a dataset that is empty makes no difference.
-        partition=declaration.partition.path if declaration.partition else None,
-        declaration=declaration,
-    )
+        "partition": declaration.partition.path if declaration.partition else None,
+        "declaration": declaration,
+    }
 
 
 def _note_rows(trial: Trial, attempt: Attempt, changes: Changes) -> None:
