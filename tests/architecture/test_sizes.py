@@ -9,7 +9,7 @@ import house
 FILE_LINES = 300
 FUNCTION_LINES = 40
 HANDLER_LINES = 25
-ORACLE = {"tests/system/meaning.py": 200, "tests/system/oracle.py": 250}
+ORACLE = {"tests/system/meaning.py": 250, "tests/system/oracle.py": 250}
 """What a file says, and what becomes of it."""
 
 

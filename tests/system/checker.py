@@ -15,12 +15,12 @@ from pymongo import AsyncMongoClient
 async def check(installation: Installation, dataset: str, oracle: Oracle) -> None:
     """Current rows, versions dense from 1, log, documents and counts are what the oracle says."""
     files = await installation.files(dataset)
-    assert [(file["state"], _codes(file)) for file in files] == [
-        (each.state, each.codes if each.state == "HELD" else ()) for each in oracle.files
-    ]
+    found = [(file["state"], _codes(file)) for file in files]
+    told = [(each.state, each.codes if each.state == "HELD" else ()) for each in oracle.files]
+    assert found == told, dataset
     for file, counts in zip(files, oracle.counts, strict=True):
         if file["state"] == "LOADED":
-            assert json.loads(file["rows"]) == counts, file["arrival"]
+            assert json.loads(file["rows"]) == counts, f"{dataset}#{file['arrival']}"
             assert file["balanced"] is True
     await _check_current(installation, dataset, oracle)
     await _check_log(installation, dataset, oracle)
@@ -62,7 +62,7 @@ async def _check_current(installation: Installation, dataset: str, oracle: Oracl
     rows = await installation.db.fetch(f"SELECT c.*, l._hash FROM {current} c LEFT JOIN {log} l USING (_key, _version)")
     found = {_key(row, oracle): _values(row, oracle) | {"_version": row["_version"]} for row in rows}
     assert len(found) == len(rows)
-    assert found == oracle.current
+    assert found == oracle.current, dataset
 
 
 async def _check_log(installation: Installation, dataset: str, oracle: Oracle) -> None:
@@ -80,7 +80,7 @@ async def _check_log(installation: Installation, dataset: str, oracle: Oracle) -
         assert not before or (before["_order"] or "") <= (row["_order"] or ""), f"{row['_key']}: older over newer"
         previous[row["_key"]] = row
         history.append((row["_change"], _values(row, oracle)))
-    assert found == oracle.versions
+    assert found == oracle.versions, dataset
 
 
 async def _check_documents(installation: Installation, dataset: str, oracle: Oracle) -> None:
@@ -103,7 +103,7 @@ async def _check_documents(installation: Installation, dataset: str, oracle: Ora
             data = {name: _bson_like(value) for name, value in row.items()}
             place = repr(sorted(data.items())) if oracle.meaning.deduplicate else key
             expected[place, number] = (change, data)
-    assert found == expected
+    assert found == expected, dataset
 
 
 def _plain(value: Any) -> Any:

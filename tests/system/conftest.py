@@ -8,8 +8,10 @@ import pytest
 from stack.namespaces import Namespace
 
 sys.path.insert(0, str(Path(__file__).parent))
+# They assert for the tests, and are to say as much.
+pytest.register_assert_rewrite("checker", "dataset")
 
-from installation import Installation
+from installation import Installation  # noqa: E402
 
 
 @pytest.fixture

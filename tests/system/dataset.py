@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import checker
 from asyncpg import Record
 from installation import Installation, declaration_yaml, new_dataset, until
 from meaning import Meaning
 from oracle import Oracle
+from waybill_contracts import DecisionRequested
 
 COLUMNS = {"id": "{type: integer, required: true}", "name": "{type: text}", "amount": '{type: "decimal(8,2)"}'}
 ORACLE_COLUMNS = {"id": ("integer", True), "name": ("text", False), "amount": ("decimal(8,2)", False)}
@@ -74,27 +75,36 @@ class Dataset:
     async def release(
         self, arrival: int, renames: Mapping[str, str] | None = None, accept_columns: bool = False
     ) -> None:
-        """Decide, by the command line, that a file which is held is right; the oracle hears of it."""
-        options = [word for old, new in (renames or {}).items() for word in ("--map", f"{old}={new}")]
-        await self._decide(arrival, "release", *options, *(["--accept-columns"] if accept_columns else []))
+        """Decide that a file which is held is right; the oracle hears of it."""
+        await self._decide(arrival, "release", renames=dict(renames or {}), accept_columns=accept_columns)
         self.oracle.release(arrival, dict(renames or {}), accept_columns)
 
     async def refuse(self, arrival: int) -> None:
-        """Decide, by the command line, that a file which is held is wrong; the oracle hears of it."""
+        """Decide that a file which is held is wrong; the oracle hears of it."""
         await self._decide(arrival, "refuse")
         self.oracle.refuse(arrival)
 
-    async def _decide(self, arrival: int, verb: str, *options: str) -> None:
-        await self.tell_oracle()
-        before = (await self.installation.files(self.name))[arrival - 1]
-        code, _, complaint = await self.installation.waybill("file", verb, f"{self.name}#{arrival}", *options)
-        assert code == 0, complaint
+    async def _decide(self, arrival: int, decision: Literal["release", "refuse"], **more: Any) -> None:
+        files = await self.tell_oracle()
+        assert [file["state"] for file in files] == self.oracle.states, self.name
+        before = files[arrival - 1]
+        organisation, table = self.name.split("/")
+        request = DecisionRequested(
+            organisation=organisation,
+            table=table,
+            file_id=before["file_id"],
+            attempt=before["attempt"],
+            decision=decision,
+            user="test",
+            **more,
+        )
+        await self.installation.publish(request)
 
         async def is_decided() -> bool:
             file = (await self.installation.files(self.name))[arrival - 1]
-            return file["state"] == "REFUSED" if verb == "refuse" else file["registration"] > before["registration"]
+            return file["state"] == "REFUSED" if decision == "refuse" else file["registration"] > before["registration"]
 
-        await until(is_decided, 60, f"{self.name}#{arrival}: {verb} had no effect")
+        await until(is_decided, 60, f"{self.name}#{arrival}: {decision} had no effect")
 
     async def until_registered(self, count: int) -> None:
         """So many of its files are known."""

@@ -104,6 +104,11 @@ class Meaning:
         return self.late or by_mode.get(self.mode) or ("apply" if self.order_name or self.order_column else "hold")
 
     @property
+    def is_by_line(self) -> bool:
+        """Whether the same row is another record when it comes again."""
+        return self.mode == "append" and not self.deduplicate
+
+    @property
     def needed(self) -> set[str]:
         """Columns in which no value may be null."""
         required = {name for name, (_, is_required) in self.columns.items() if is_required}
@@ -194,6 +199,6 @@ def typed(fields: dict[str, str], meaning: Meaning) -> tuple[Row, set[str]]:
 
 def key_of(row: Row, meaning: Meaning, place: str) -> str:
     """What makes the record of a row the same one: its key, else all of its content, else its place."""
-    if meaning.mode != "append":
-        return "|".join(key_text(row[name]) for name in meaning.key)
-    return content_of(row) if meaning.deduplicate else place
+    if meaning.is_by_line:
+        return place
+    return "|".join(key_text(row[name]) for name in meaning.key) if meaning.key else content_of(row)

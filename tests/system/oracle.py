@@ -11,7 +11,7 @@ EMPTY_COUNTS = dict.fromkeys(COUNTED, 0)
 CHANGES = {"inserted": "insert", "updated": "update"}
 
 
-@dataclass
+@dataclass(eq=False)
 class File:
     """One delivery, and where it stands."""
 
@@ -129,7 +129,7 @@ class Oracle:
         if file.is_late and file.meaning.when_late == "hold" and "late" not in file.accepted:
             return ("HELD", "late")
         twin = (file.content, file.meaning, file.order, file.scope)
-        if twin == self.twin and file.meaning.mode != "append" and not file.is_retry:
+        if twin == self.twin and not file.meaning.is_by_line and not file.is_retry:
             return ("SKIPPED",)
         if ended := self._judge_columns(file):
             return ended
@@ -168,14 +168,14 @@ class Oracle:
         header, lines = lines_of(file.content, self.meaning)
         texts = {name: [line[place] for _, line in lines if len(line) > place] for place, name in enumerate(header)}
         added = {name: (inferred(texts[name]), False) for name in header if name not in self.columns}
-        optional = self.meaning.optional | (set(self.columns) - set(header) - self.meaning.needed) | set(added)
+        optional = self.meaning.optional | (set(self.columns) - set(header) - self.meaning.needed)
         self.meaning = replace(self.meaning, columns=self.columns | added, optional=optional)
 
     def _release(self, file: File) -> None:
-        """It is taken next; it and all that wait are read as it is declared now."""
+        """It is taken next; it and all that wait behind it are read as it is declared now."""
         file.state = "REGISTERED"
         file.accepted |= set(file.codes)
-        for each in self.files:
+        for each in self.files[self.files.index(file) :]:
             if each.state == "REGISTERED":
                 each.meaning = self.meaning
 

@@ -190,9 +190,12 @@ def test_columns_that_are_not_the_declared_ones_wait_and_what_waits_behind_is_re
     it.take(rows("4,d,1"))
     assert (it.states, it.files[1].codes) == (["LOADED", "HELD", "REGISTERED", "REGISTERED"], ("columns_added",))
     it.release(2, accept_columns=True)
-    assert it.states == ["LOADED"] * 4
+    assert (it.states, it.files[3].codes) == (["LOADED"] * 3 + ["HELD"], ("columns_missing",))
+    it.release(4, accept_columns=True)
+    it.take(rows("5,e,1"))
+    assert it.states == ["LOADED"] * 5
     assert it.columns["size"] == ("integer", False)
-    assert [it.current[key].get("size") for key in "1234"] == [None, 7, 8, None]
+    assert [it.current[key].get("size") for key in "12345"] == [None, 7, 8, None, None]
 
 
 def test_a_renamed_column_is_mapped_once_for_all() -> None:
