@@ -12,12 +12,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from chassis import Job
-from ingestor.domain.attempts import MAX_STORED_REJECTS, MAX_WARNED_LINES
 from ingestor.domain.drift import likely_renames
 from ingestor.domain.holds import Held, Refused
 from ingestor.domain.registration import Dataset
-from ingestor.files.spool import RejectSpool, RowSpool, WarningTally
-from ingestor.jobs.attempt import Attempt, Stores
+from ingestor.jobs.attempt import Attempt, Known, Stores, attempt_in
 from ingestor.jobs.comparing import Changes, compare
 from ingestor.jobs.ingest import guard
 from ingestor.jobs.reading import identify, read, type_and_judge
@@ -29,7 +27,7 @@ from records.header import match
 from records.infer import examine
 from records.order import file_order
 from records.proposals import with_proposal
-from waybill_contracts import Declaration, DeclarationError, FileRegistered, Proposal, RowCounts, uuid7
+from waybill_contracts import Declaration, DeclarationError, Proposal, RowCounts, uuid7
 
 from waybill.inferring import table_of
 
@@ -149,17 +147,7 @@ def _attempt(declaration: Declaration, data: Path) -> Iterator[Attempt]:
         folder = Path(name)
         (folder / "content").symlink_to(data.resolve())
         job = Job("ingest", declaration.dataset, seq=1, attempt=1, tries=1, payload=_announcement(declaration, data))
-        yield Attempt(
-            job,
-            file=FileRegistered.model_validate(job.payload),
-            dataset=Dataset(0, declaration.dataset, position=0, columns={}),
-            newest=None,
-            floors={},
-            folder=folder,
-            rejects=RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS),
-            present=RowSpool(folder / "present"),
-            warnings=WarningTally(MAX_WARNED_LINES),
-        )
+        yield attempt_in(folder, job, Known(Dataset(0, declaration.dataset, position=0, columns={})))
 
 
 def _announcement(declaration: Declaration, data: Path) -> dict[str, Any]:

@@ -119,7 +119,7 @@ async def test_rejects_are_kept_with_line_reason_and_text(ingestor: Ingestor) ->
     output = await ingestor.output(event.file_id, 1)
     assert output is not None
     lines = output.decode().splitlines()
-    assert lines[0] == "line,codes,reasons,raw"
+    assert lines[0] == "waybill_line,waybill_codes,waybill_reasons,waybill_raw,order_id,customer,amount"
     assert [line.split(",")[0] for line in lines[1:]] == ["3", "4", "5"]
 
 
@@ -137,7 +137,7 @@ async def test_identical_rows_count_once_and_conflicts_are_rejects(ingestor: Ing
     assert "3, 5" in rejects[0]["reasons"][0]
     output = await ingestor.output(event.file_id, 1)
     assert output is not None
-    assert [line.split(b",")[0] for line in output.splitlines()] == [b"line", b"7", b"3", b"5"]
+    assert [line.split(b",")[0] for line in output.splitlines()] == [b"waybill_line", b"7", b"3", b"5"]
 
 
 @pytest.mark.parametrize(("duplicates", "customer", "line"), [("last", "Bea", 4), ("first", "Bob", 2)])

@@ -14,6 +14,8 @@ KEYLESS_REJECTS = "keyless_rejects"
 COLUMNS_ADDED = "columns_added"
 COLUMNS_MISSING = "columns_missing"
 UNDECLARED = "undeclared"
+NOT_ITS_FILE = "not_its_file"
+NOT_NEWEST = "not_newest"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,14 @@ class Position:
     rule_version: int
     order_value: str | None
     scope: str | None
+    corrects: UUID | None = None
+    removes: UUID | None = None
+    said_in_attempt: int | None = None
+
+    @property
+    def said_in(self) -> int:
+        """The attempt at the file whose word this is: a correction's is that of the file that it corrects."""
+        return self.said_in_attempt or self.attempt
 
 
 def is_queued(state: str | None, known_registration: int, registration: int, cause: str) -> bool:
@@ -44,6 +52,8 @@ def is_twin(newest: Position | None, sha256: str, file: FileRegistered, rule_ver
     """Whether the dataset's newest position already holds these bytes, said of the same, read in this way."""
     if newest is None or (newest.sha256, newest.rule_version) != (sha256, rule_version):
         return False
-    if (newest.order_value, newest.scope) != (file.order, file.partition):
+    if (newest.corrects, newest.removes) != (file.corrects, file.removes):
+        return False
+    if not file.corrects and (newest.order_value, newest.scope) != (file.order, file.partition):
         return False
     return Declaration.model_validate(newest.declaration) == file.declaration

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from records.errors import FileFault
 from waybill_contracts import FileRegistered
 
+from ingestor.domain.registration import Position
+
 WHOLE_DATASET = ""
 
 
@@ -35,9 +37,18 @@ class Statement:
         return self.scope is None and self.scope_column is None
 
 
-def statement_of(file: FileRegistered) -> Statement:
-    """What the file says, as it is declared; FileFault where its name lacks what the declaration reads from it."""
+def statement_of(file: FileRegistered, corrected: Position | None) -> Statement:
+    """What the file says, as it is declared; FileFault where its name lacks what the declaration reads from it.
+
+    A correction says of some rows what the file that it corrects should have said: at that moment, of that scope.
+    """
     declaration = file.declaration
+    if file.removes:
+        return Statement()
+    if corrected:
+        order_column = declaration.order_by.column if declaration.order_by else None
+        scope_column = declaration.partition.column if declaration.partition else None
+        return Statement(corrected.order_value, order_column, corrected.scope, scope_column)
     order_by, partition = declaration.order_by, declaration.partition
     if order_by and order_by.file_name and file.order is None:
         raise FileFault(

@@ -2,10 +2,11 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
+from records.reject_file import header_line, reject_rows
 from records.rejects import no_rejects
 
 KEPT_BYTES = 1 << 20
@@ -60,26 +61,35 @@ class WarningTally:
 
 
 class RejectSpool:
-    """Every reject of an attempt as CSV, the first of them at hand, all of them counted."""
+    """Every reject of an attempt: as a file for the sender, the first of them at hand, all counted and remembered."""
 
-    def __init__(self, path: Path, kept: int) -> None:
-        self.path = path
+    def __init__(self, folder: Path, kept: int) -> None:
+        self.path = folder / "rejects.csv"
         self.count = 0
         self.first = no_rejects()
+        self.lines = RowSpool(folder / "reject-lines")
+        """line, and key where the row has a readable one."""
         self.mistyped = Counter[str]()
         """Values that are not of their column's type, by column."""
         self._kept = kept
+        self._header = b""
 
-    def add(self, rejects: pl.DataFrame) -> None:
-        """Keep rejects (line, codes, reasons, raw)."""
+    def begin(self, header: Sequence[str]) -> None:
+        """The sender's own header, under which rejects are written."""
+        self._header = header_line(header)
+
+    def add(self, rejects: pl.DataFrame, fields: pl.DataFrame, keys: pl.DataFrame) -> None:
+        """Keep rejects (line, codes, reasons, raw), with the fields (`_line`, texts) and keys that some have."""
         if not rejects.height:
             return
         if self.first.height < self._kept:
             self.first = pl.concat([self.first, rejects.head(self._kept - self.first.height)])
         self._count_mistyped(rejects)
-        lists = pl.col("codes", "reasons").list.join("; ")
+        self.lines.add(rejects.select("line").join(keys.select(line="_line", key="_key"), on="line", how="left"))
         with self.path.open("ab") as file:
-            rejects.select("line", lists, "raw").write_csv(file, include_header=self.count == 0)
+            if not self.count:
+                file.write(self._header)
+            reject_rows(rejects, fields).write_csv(file, include_header=False)
         self.count += rejects.height
 
     def _count_mistyped(self, rejects: pl.DataFrame) -> None:

@@ -1,11 +1,12 @@
 """One try at a file: what it works on and with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
-from chassis import Job, Pool
+from chassis import Job, Pool, Tx
 from records.row_hash import RULE_VERSION
 from waybill_contracts import Declaration, FileRegistered
 
@@ -15,7 +16,13 @@ from ingestor.domain.registration import Dataset, Position, is_twin
 from ingestor.domain.statement import Statement, statement_of
 from ingestor.files.bucket import Bucket
 from ingestor.files.spool import RejectSpool, RowSpool, WarningTally
-from ingestor.store.datasets import find_dataset, find_floors
+from ingestor.store.datasets import (
+    find_dataset,
+    find_earlier_words,
+    find_floors,
+    find_newest_statement,
+    find_position,
+)
 
 SMALL_BYTES = 1 << 18
 """Of a file that is worked on without threads and COPY: a step of it keeps the event loop for 25 ms at most, also when
@@ -32,6 +39,28 @@ class Stores:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What is known of the file that this one corrects, or whose object was removed."""
+
+    position: Position | None = None
+    """Where it took effect."""
+    newest_file_id: UUID | None = None
+    """The file that spoke last of the same scope by itself."""
+    earlier_words: dict[int, int] = field(default_factory=dict)
+    """Attempts at corrections since -> the attempts whose word they are."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The dataset as it stood when a try began."""
+
+    dataset: Dataset
+    newest: Position | None = None
+    floors: dict[str, str] = field(default_factory=dict)
+    subject: Subject = field(default_factory=Subject)
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One try at a file, and its dataset as it stood when the try began."""
 
@@ -45,7 +74,10 @@ class Attempt:
     rejects: RejectSpool
     present: RowSpool
     """Keys of rejects, for a snapshot: their records are not missing."""
+    notes: RowSpool
+    """A correction's rows (_line), and the lines of the rejects that they stand for (line)."""
     warnings: WarningTally
+    subject: Subject
 
     @property
     def number(self) -> int:
@@ -58,7 +90,7 @@ class Attempt:
 
     @property
     def is_small(self) -> bool:
-        return self.file.size <= SMALL_BYTES
+        return self.file.size <= SMALL_BYTES and not self.file.removes
 
     @property
     def declaration(self) -> Declaration:
@@ -72,7 +104,7 @@ class Attempt:
     @cached_property
     def statement(self) -> Statement:
         """What the file says beside its rows; FileFault where its name does not tell."""
-        return statement_of(self.file)
+        return statement_of(self.file, self.subject.position if self.file.corrects else None)
 
     @property
     def keyless_rejects(self) -> int:
@@ -111,14 +143,31 @@ async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
     async with db.acquire() as tx:
         dataset, newest = await find_dataset(tx, file.dataset)
         floors = await find_floors(tx, dataset.id) if file.declaration.order_by else {}
+        subject = await _find_subject(tx, dataset, file)
+    return attempt_in(folder, job, Known(dataset, newest, floors, subject))
+
+
+def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
+    """The attempt that keeps in this folder what it finds."""
     return Attempt(
         job,
-        file,
-        dataset,
-        newest,
-        floors,
+        FileRegistered.model_validate(job.payload),
+        known.dataset,
+        known.newest,
+        known.floors,
         folder,
-        rejects=RejectSpool(folder / "rejects.csv", MAX_STORED_REJECTS),
+        rejects=RejectSpool(folder, MAX_STORED_REJECTS),
         present=RowSpool(folder / "present"),
+        notes=RowSpool(folder / "notes"),
         warnings=WarningTally(MAX_WARNED_LINES),
+        subject=known.subject,
     )
+
+
+async def _find_subject(tx: Tx, dataset: Dataset, file: FileRegistered) -> Subject:
+    file_id = file.corrects or file.removes
+    position = await find_position(tx, dataset.id, file_id) if file_id else None
+    if position is None:
+        return Subject()
+    newest = await find_newest_statement(tx, dataset.id, position.scope)
+    return Subject(position, newest, await find_earlier_words(tx, dataset.id, position.said_in))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 from records import compare as rules
@@ -13,7 +14,7 @@ from ingestor.domain.holds import DELETE_SHARE, Absent
 from ingestor.domain.statement import WHOLE_DATASET, Statement
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
-from ingestor.jobs.reading import raw_of_lines
+from ingestor.jobs.reading import reread
 from ingestor.jobs.threads import beside, each_beside
 from ingestor.store import absent, heads
 from ingestor.store.heads import PRESENT, Heads
@@ -34,12 +35,23 @@ class Changes:
     versions: RowSpool
     deletes: RowSpool
     restated: RowSpool
+    taken: RowSpool
+    """_line and _key of a correction's rows that are no rejects."""
     rows: RowCounts
     first_versions: int
     absent: Absent
     keyless_rejects: int
     scopes: tuple[str, ...]
     """What a snapshot spoke for; nothing where it could not speak for records that are not in it."""
+
+    @classmethod
+    def of_deletes(cls, folder: Path, deletes: RowSpool, missing: Absent) -> "Changes":
+        """Nothing but deletes."""
+        values, versions, restated, taken = (
+            RowSpool(folder / name) for name in ("values", "versions", "said", "taken")
+        )
+        rows = RowCounts(deleted=deletes.height)
+        return cls(values, versions, deletes, restated, taken, rows, 0, missing, keyless_rejects=0, scopes=())
 
     @property
     def count(self) -> int:
@@ -130,7 +142,7 @@ async def _find_all(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: 
             return Found(found, deletes, replace(missing, first_keys=tuple(keys_of_some)))
         if missing.count:
             async for frame in absent.fetch_absent(tx, dataset_id, scopes, order):
-                deletes.add(_delete_versions(frame))
+                deletes.add(delete_versions(frame))
     return Found(found, deletes, missing)
 
 
@@ -142,7 +154,7 @@ def _scopes(attempt: Attempt, intake: Intake) -> list[str] | None:
     return sorted(intake.scopes) if statement.scope_column else [statement.scope or WHOLE_DATASET]
 
 
-def _delete_versions(found: pl.DataFrame) -> pl.DataFrame:
+def delete_versions(found: pl.DataFrame) -> pl.DataFrame:
     """Heads as the versions that end them."""
     return found.select(
         _key="key",
@@ -157,6 +169,7 @@ def _delete_versions(found: pl.DataFrame) -> pl.DataFrame:
 def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
     """Block by block; only rows that may share a key are looked at together, wherever they stand in the file."""
     versions, restated = RowSpool(attempt.folder / "versions"), RowSpool(attempt.folder / "restated")
+    taken = RowSpool(attempt.folder / "taken")
     counts, first_versions = Counter[str](), 0
     keyless = attempt.keyless_rejects
     repeated = intake.repeated()
@@ -171,6 +184,8 @@ def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
         versions.add(_versions(judged, first_row=block.item(0, "_row") if block.height else 0))
         if not attempt.statement.is_plain:
             restated.add(judged.filter("_restated").select("_key", pl.col("^_order$|^_scope$")))
+        if attempt.file.corrects:
+            taken.add(judged.filter(pl.col("_outcome") != "rejected").select("_line", "_key"))
         first_versions += int((judged["_version"] == 1).sum())
     counts["rejected"] = attempt.rejects.count
     return Changes(
@@ -178,6 +193,7 @@ def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
         versions,
         found.deletes,
         restated,
+        taken,
         RowCounts(read=counts.total(), deleted=found.deletes.height, **counts),
         first_versions,
         found.absent,
@@ -202,8 +218,19 @@ def _versions(judged: pl.DataFrame, first_row: int) -> pl.DataFrame:
 def _judge_rows(rows: pl.DataFrame, found: Heads, attempt: Attempt) -> pl.DataFrame:
     if attempt.floors and not attempt.statement.has_no_order:
         rows = rows.with_columns(outdated(attempt.statement, attempt.floors))
-    compared = rules.compare(rows, found.of_rows(rows["_row"]), attempt.declaration.duplicates)
+    heads = _seen_by(attempt, found.of_rows(rows["_row"]))
+    compared = rules.compare(rows, heads, attempt.declaration.duplicates)
     return pl.concat([rows, compared.rows.drop("_row")], how="horizontal")
+
+
+def _seen_by(attempt: Attempt, heads: pl.DataFrame) -> pl.DataFrame:
+    """Heads as a correction sees them: where no order says so, those that were said after its file are newer."""
+    subject = attempt.subject
+    if not attempt.file.corrects or subject.position is None or not attempt.statement.has_no_order:
+        return heads
+    attempts = pl.col("record").bin.slice(0, 4).bin.reinterpret(dtype=pl.UInt32, endianness="big").cast(pl.Int64)
+    said_in = attempts.replace(subject.earlier_words) if subject.earlier_words else attempts
+    return heads.with_columns(newer=said_in > subject.position.said_in)
 
 
 def outdated(statement: Statement, floors: dict[str, str]) -> pl.Expr:
@@ -229,10 +256,10 @@ def _reject_conflicts(attempt: Attempt, conflicts: pl.DataFrame) -> None:
     if not conflicts.height:
         return
     with attempt.content.open("rb") as source:
-        raw = raw_of_lines(source, attempt, conflicts["_line"])
+        raw, fields = reread(source, attempt, conflicts["_line"])
     lines = pl.col("_conflict").cast(pl.List(pl.String)).list.join(", ")
     reason = pl.format("lines {} have the same key and different content", lines)
     rejects = conflicts.select(
         line="_line", codes=pl.concat_list(pl.lit("conflict")), reasons=pl.concat_list(reason), raw=raw["raw"]
     )
-    attempt.rejects.add(rejects)
+    attempt.rejects.add(rejects, fields, conflicts.select("_line", "_key"))

@@ -34,9 +34,12 @@ from ingestor.jobs.comparing import Changes
 from ingestor.jobs.threads import each_beside
 from ingestor.store import advancing
 from ingestor.store.advancing import NewHeads
+from ingestor.store.heads import PROBED_ROWS
 from ingestor.store.holds import insert_holds, insert_warnings
-from ingestor.store.positions import take_position
-from ingestor.store.rejects import insert_rejects
+from ingestor.store.positions import Said, take_position
+from ingestor.store.rejects import close_rejects, insert_rejects, open_rejects
+
+_NOTES = pl.DataFrame(schema={"_line": pl.Int64, "line": pl.Int64})
 
 
 async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tuple[Batch, ...], sha256: str) -> None:
@@ -45,7 +48,8 @@ async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tu
     event = _records_ingested(attempt, changes.rows, batches, sha256)
     async with attempt.job.step(stores.db) as tx:
         await _advance_heads(tx, attempt, changes, batches)
-        await take_position(tx, attempt.dataset, event, attempt.declaration_json, attempt.file.partition)
+        event = event.model_copy(update={"closed_rejects": await _settle_rejects(tx, attempt, changes)})
+        await take_position(tx, attempt.dataset, event, _said(attempt))
         await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
         await insert_warnings(tx, attempt.dataset.id, attempt.number, attempt.warnings.counts, attempt.warnings.lines)
         await emit(tx, event)
@@ -56,7 +60,8 @@ async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tu
 async def _advance_heads(tx: Tx, attempt: Attempt, changes: Changes, batches: tuple[Batch, ...]) -> None:
     """The versions are the heads, and what else the file states is remembered."""
     statement, dataset_id = attempt.statement, attempt.dataset.id
-    advance = advancing.advance_few if attempt.is_small else advancing.advance
+    is_small = attempt.is_small and changes.count <= PROBED_ROWS
+    advance = advancing.advance_few if is_small else advancing.advance
     later = changes.count - changes.first_versions
     versions = partial(_new_heads, changes, attempt, batches)
     await advance(tx, dataset_id, NewHeads(versions, changes.first_versions, later, not statement.is_plain))
@@ -64,6 +69,26 @@ async def _advance_heads(tx: Tx, attempt: Attempt, changes: Changes, batches: tu
         await advancing.restate(tx, dataset_id, each_beside(attempt.is_small, _restated(changes, statement)))
     if statement.order is not None and changes.scopes:
         await advancing.raise_floors(tx, dataset_id, dict.fromkeys(changes.scopes, statement.order))
+
+
+async def _settle_rejects(tx: Tx, attempt: Attempt, changes: Changes) -> int:
+    """The file's rejects are open, or a correction's rows close those of its file; how many they closed."""
+    corrected = attempt.subject.position
+    if attempt.file.corrects and corrected:
+        noted = pl.concat([_NOTES, *attempt.notes.frames()])
+        taken = (frame.join(noted, on="_line", how="left").rename({"_key": "key"}) for frame in changes.taken.frames())
+        found = each_beside(attempt.is_small, taken)
+        return await close_rejects(tx, attempt.dataset.id, corrected.said_in, attempt.number, found)
+    if attempt.rejects.count:
+        lines = each_beside(attempt.is_small, attempt.rejects.lines.frames())
+        await open_rejects(tx, attempt.dataset.id, attempt.number, lines)
+    return 0
+
+
+def _said(attempt: Attempt) -> Said:
+    corrected = attempt.subject.position if attempt.file.corrects else None
+    scope = corrected.scope if corrected else attempt.file.partition
+    return Said(attempt.declaration_json, scope, attempt.file.removes, corrected.said_in if corrected else None)
 
 
 async def hold(attempt: Attempt, stores: Stores, held: Held) -> None:
@@ -194,6 +219,7 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         identity=attempt.declaration.identity,
         order=attempt.statement.order,
         order_column=attempt.statement.order_column,
+        corrects=file.corrects,
         warnings=tuple(RuleCount(rule=rule, rows=count) for rule, count in attempt.warnings.counts.items()),
     )
 

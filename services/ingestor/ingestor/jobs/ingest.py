@@ -1,18 +1,21 @@
 """Attempts at files: the next arrival of a dataset takes effect, is skipped, waits, is refused, or fails."""
 
+import hashlib
+
 from chassis import Job, Pool
 from chassis.telemetry import stage
 from records.errors import FileFault
 
 from ingestor.documents import Documents
 from ingestor.domain.guard import check_drift, judge_shares
-from ingestor.domain.holds import LATE, Held, Reason, Refused
+from ingestor.domain.holds import LATE, NOT_ITS_FILE, NOT_NEWEST, Held, Reason, Refused
 from ingestor.files.bucket import Bucket, TruncatedObject
 from ingestor.files.workspace import Workspaces
 from ingestor.jobs.attempt import Attempt, Stores, begin
 from ingestor.jobs.comparing import Changes, compare
 from ingestor.jobs.endings import fail, finish, hold, refuse, skip
 from ingestor.jobs.reading import complete, identify, read, type_and_judge
+from ingestor.jobs.removing import end_records
 from ingestor.jobs.threads import ahead, beside
 from ingestor.jobs.writing import write
 
@@ -35,18 +38,14 @@ async def ingest_next_file(job: Job, *, db: Pool, bucket: Bucket, documents: Doc
 async def take_in(attempt: Attempt, stores: Stores) -> None:
     """The steps of an attempt, in this order; heads and positions move only in the last."""
     check_late(attempt)
+    check_subject(attempt)
     with stage("ingestor", "fetch"):
         sha256 = await fetch(attempt, stores.bucket)
     if twin := attempt.find_twin(sha256):
         await skip(attempt, stores, twin)
         return
-    with stage("ingestor", "compare"), attempt.content.open("rb") as source:
-        await beside(attempt.is_small, complete, source, attempt)
-        source.seek(0)
-        # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
-        typed = type_and_judge(read(source, attempt), attempt)
-        rows = identify(typed if attempt.is_small else ahead(typed), attempt)
-        changes = await compare(rows, attempt, stores)
+    with stage("ingestor", "compare"):
+        changes = await (end_records if attempt.file.removes else read_and_compare)(attempt, stores)
     guard(changes, attempt)
     with stage("ingestor", "write"):
         batches = await write(changes, attempt, stores)
@@ -54,9 +53,22 @@ async def take_in(attempt: Attempt, stores: Stores) -> None:
         await finish(attempt, stores, changes, batches, sha256)
 
 
+async def read_and_compare(attempt: Attempt, stores: Stores) -> Changes:
+    """The file's rows, strictly read, typed, judged and identified, against the heads of their keys."""
+    with attempt.content.open("rb") as source:
+        await beside(attempt.is_small, complete, source, attempt)
+        source.seek(0)
+        # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
+        typed = type_and_judge(read(source, attempt), attempt)
+        rows = identify(typed if attempt.is_small else ahead(typed), attempt)
+        return await compare(rows, attempt, stores)
+
+
 async def fetch(attempt: Attempt, bucket: Bucket) -> str:
-    """The object's version on the local disk, whole; its SHA-256."""
+    """The object's version on the local disk, whole; its SHA-256. Of a removed object there is nothing to read."""
     file = attempt.file
+    if file.removes:
+        return hashlib.sha256().hexdigest()
     size, sha256 = await bucket.fetch(file.bucket, file.object_key, file.version_id, attempt.content)
     if size != file.size:
         raise TruncatedObject(f"{size} of {file.size} bytes arrived")
@@ -74,6 +86,22 @@ def check_late(attempt: Attempt) -> None:
             raise Held([Reason(LATE, text, facts)], blocks=False)
         case "refuse":
             raise Refused(LATE, text)
+
+
+def check_subject(attempt: Attempt) -> None:
+    """Raises where a correction does not belong here, or comes when its file is not the newest word any more."""
+    file, subject = attempt.file, attempt.subject
+    if not file.corrects:
+        return
+    if subject.position is None:
+        text = (
+            f"no file {file.corrects} has taken effect in {file.dataset}: a correction goes to the dataset of its file"
+        )
+        raise Refused(NOT_ITS_FILE, text)
+    original = subject.position.corrects or subject.position.file_id
+    if attempt.declaration.mode == "snapshot" and subject.newest_file_id != original:
+        text = f"file {original} is not the newest snapshot any more: correct the newest one, or send a new one"
+        raise Refused(NOT_NEWEST, text)
 
 
 def guard(changes: Changes, attempt: Attempt) -> None:

@@ -1,4 +1,4 @@
-"""Live records that a snapshot does not mention, found beside the keys that were read for it."""
+"""Live records that end: those that a snapshot does not mention, and those of a file whose object was removed."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -57,8 +57,37 @@ async def fetch_absent(
         absent=_ABSENT,
         spoken_for=_SPOKEN_FOR,
     )
+    async for frame in _fetch(tx, query, dataset_id, scopes, order):
+        yield frame
+
+
+async def count_of_attempt(tx: Tx, dataset_id: int, attempt: int) -> Absent:
+    """Live records, and how many of them have their newest version from this attempt."""
+    row = await tx.fetchrow(
+        """
+        SELECT count(*) AS live, count(*) FILTER (WHERE substring(record FROM 1 FOR 4) = $2) AS absent
+        FROM heads WHERE dataset_id = $1 AND NOT deleted
+        """,
+        dataset_id,
+        attempt.to_bytes(4, "big"),
+    )
+    assert row is not None
+    return Absent(row["live"], row["absent"])
+
+
+async def fetch_of_attempt(tx: Tx, dataset_id: int, attempt: int) -> AsyncIterator[pl.DataFrame]:
+    """The heads of those records: key, version, hash, record, scope."""
+    query = """
+        SELECT key, version, hash, record, scope FROM heads
+        WHERE dataset_id = $1 AND NOT deleted AND substring(record FROM 1 FOR 4) = $2
+    """
+    async for frame in _fetch(tx, query, dataset_id, attempt.to_bytes(4, "big")):
+        yield frame
+
+
+async def _fetch(tx: Tx, query: str, *arguments: object) -> AsyncIterator[pl.DataFrame]:
     rows: list[tuple[object, ...]] = []
-    async for row in tx.cursor(query, dataset_id, scopes, order, prefetch=FETCHED_ROWS):
+    async for row in tx.cursor(query, *arguments, prefetch=FETCHED_ROWS):
         rows.append(tuple(row))
         if len(rows) == FETCHED_ROWS:
             yield pl.DataFrame(rows, schema=HEAD, orient="row")

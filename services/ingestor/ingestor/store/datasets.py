@@ -1,10 +1,15 @@
 """Datasets, the positions their files took, and the attempts that took none."""
 
+from uuid import UUID
+
 from chassis import Tx
 
 from ingestor.domain.registration import Dataset, Position
 
-_POSITION = ("position", "attempt", "file_id", "sha256", "declaration", "rule_version", "order_value", "scope")
+_POSITION = (
+    *("position", "attempt", "file_id", "sha256", "declaration", "rule_version", "order_value", "scope"),
+    *("corrects", "removes", "said_in_attempt"),
+)
 
 
 async def open_dataset(tx: Tx, dataset: str) -> None:
@@ -17,7 +22,7 @@ async def find_dataset(tx: Tx, dataset: str) -> tuple[Dataset, Position | None]:
     row = await tx.fetchrow(
         """
         SELECT dataset_id, position, columns, attempt, file_id, sha256, declaration, rule_version, order_value,
-            scope
+            scope, corrects, removes, said_in_attempt
         FROM datasets LEFT JOIN positions USING (dataset_id, position) WHERE dataset = $1
         """,
         dataset,
@@ -27,6 +32,45 @@ async def find_dataset(tx: Tx, dataset: str) -> tuple[Dataset, Position | None]:
     found = Dataset(row["dataset_id"], dataset, row["position"], row["columns"])
     newest = {name: row[name] for name in _POSITION}
     return found, Position(**newest) if row["attempt"] is not None else None
+
+
+async def find_position(tx: Tx, dataset_id: int, file_id: UUID) -> Position | None:
+    """The position that this file took; None where it has not taken effect in this dataset."""
+    row = await tx.fetchrow(
+        """
+        SELECT position, attempt, file_id, sha256, declaration, rule_version, order_value, scope, corrects, removes,
+            said_in_attempt
+        FROM positions WHERE dataset_id = $1 AND file_id = $2
+        """,
+        dataset_id,
+        file_id,
+    )
+    return Position(**row) if row else None
+
+
+async def find_newest_statement(tx: Tx, dataset_id: int, scope: str | None) -> UUID | None:
+    """The file that spoke last of this scope by itself, not as a correction."""
+    file_id: UUID | None = await tx.fetchval(
+        """
+        SELECT file_id FROM positions
+        WHERE dataset_id = $1 AND corrects IS NULL AND removes IS NULL AND scope IS NOT DISTINCT FROM $2
+        ORDER BY position DESC LIMIT 1
+        """,
+        dataset_id,
+        scope,
+    )
+    return file_id
+
+
+async def find_earlier_words(tx: Tx, dataset_id: int, after: int) -> dict[int, int]:
+    """Attempts at corrections after this attempt -> the attempts at the files whose word they are."""
+    rows = await tx.fetch(
+        "SELECT attempt, said_in_attempt FROM positions"
+        " WHERE dataset_id = $1 AND attempt > $2 AND said_in_attempt IS NOT NULL",
+        dataset_id,
+        after,
+    )
+    return {row["attempt"]: row["said_in_attempt"] for row in rows}
 
 
 async def find_floors(tx: Tx, dataset_id: int) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """The first rejects of every attempt, also of those that failed."""
 
+from collections.abc import AsyncIterator
+
 import polars as pl
 from chassis import Tx
 
 from ingestor.domain.attempts import MAX_STORED_REJECTS
+from ingestor.store.copying import copy_in
 
 MAX_RAW_CHARACTERS = 10_000
 
@@ -25,3 +28,35 @@ async def insert_rejects(tx: Tx, dataset_id: int, attempt: int, rejects: pl.Data
             )
         ],
     )
+
+
+async def open_rejects(tx: Tx, dataset_id: int, attempt: int, lines: AsyncIterator[pl.DataFrame]) -> None:
+    """The file took effect without these rows (line, key): they are open until they are corrected."""
+    rows = (
+        frame.select(
+            pl.lit(dataset_id, pl.Int32).alias("dataset_id"), pl.lit(attempt, pl.Int32).alias("attempt"), "line", "key"
+        )
+        async for frame in lines
+    )
+    await copy_in(tx, "open_rejects", ["dataset_id", "attempt", "line", "key"], rows)
+
+
+async def close_rejects(
+    tx: Tx, dataset_id: int, attempt: int, corrected_in: int, found: AsyncIterator[pl.DataFrame]
+) -> int:
+    """The correction's rows (line or null, key) stand for these rejects of the attempt; how many were still open."""
+    closed = 0
+    async for frame in found:
+        status = await tx.execute(
+            """
+            UPDATE open_rejects SET closed_by = $3 WHERE dataset_id = $1 AND attempt = $2 AND closed_by IS NULL
+              AND (line = ANY ($4::bigint[]) OR key = ANY ($5::text[]))
+            """,
+            dataset_id,
+            attempt,
+            corrected_in,
+            frame["line"].drop_nulls().to_list(),
+            frame["key"].to_list(),
+        )
+        closed += int(status.removeprefix("UPDATE "))
+    return closed
