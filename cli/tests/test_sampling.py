@@ -1,4 +1,4 @@
-"""What a declaration would make of a data file, and the declaration that a data file makes; nothing runs."""
+"""What a declaration would make of a data file; nothing runs."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,6 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 from waybill.main import app
-from waybill_contracts import Column, parse_declaration
 
 ORDERS = b"""id,Customer Name,amount,zip,paid at
 1,Anna,1.50,01067,2026-01-31
@@ -26,55 +25,6 @@ def data(tmp_path: Path) -> Path:
     path = tmp_path / "orders-2026.csv"
     path.write_bytes(ORDERS)
     return path
-
-
-def test_a_declaration_is_inferred_that_can_be_applied_as_it_is(data: Path) -> None:
-    result = waybill("infer", data, "--to", "acme/orders")
-    assert (result.exit_code, result.stderr) == (0, 'zip is text: as integer, "01067" on line 2 would become "1067"\n')
-    declaration = parse_declaration(result.stdout, "orders.yaml")
-    assert (declaration.dataset, declaration.key, declaration.mode) == ("acme/orders", ("id",), "upsert")
-    assert declaration.columns == {
-        "id": Column(type="integer", required=True),
-        "customer_name": Column(),
-        "amount": Column(type="decimal(26,2)"),
-        "zip": Column(),
-        "paid_at": Column(type="date"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "table"),
-    [("orders-2026.csv", "orders_2026"), ("2026.csv", "x2026"), ("Größe.csv", "gr_e"), ("a_history.csv", "records")],
-)
-def test_without_a_name_the_dataset_is_called_after_the_file_and_that_is_said(
-    data: Path, name: str, table: str
-) -> None:
-    result = waybill("infer", data.rename(data.with_name(name)))
-    assert parse_declaration(result.stdout, "y").dataset == f"example/{table}"
-    assert f"the dataset is called example/{table} until you say another name with --to" in result.stderr
-
-
-def test_a_file_without_a_key_says_why_it_is_appended(data: Path) -> None:
-    data.write_bytes(ORDERS + b"1,Carl,3.00,,\n")
-    result = waybill("infer", data, "--to", "acme/orders")
-    assert parse_declaration(result.stdout, "y").mode == "append"
-    assert 'mode append, each row a record of its own: id is "1" on line 2 and on line 5' in result.stderr
-
-
-def test_a_file_that_makes_no_declaration_ends_with_1_and_prints_none(data: Path) -> None:
-    data.write_bytes(b"id,amount\n")
-    result = waybill("infer", data)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "orders-2026.csv: nothing_to_infer: the file has no rows" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("dataset", "words"), [("Orders", "'Orders' is not a dataset"), ("acme/x_history", "does not end in _history")]
-)
-def test_a_name_that_is_no_dataset_is_wrong_use(data: Path, dataset: str, words: str) -> None:
-    result = waybill("infer", data, "--to", dataset)
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert words in result.stderr
 
 
 DECLARED = """organisation: acme
@@ -289,3 +239,32 @@ def test_a_declaration_that_is_none_is_wrong_use_with_and_without_a_sample(data:
         result = waybill("check", path, *more)
         assert (result.exit_code, result.stdout) == (2, "")
         assert "columns.amount.type: expected one of" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "(mode upsert; columns and key are found in its first file)"),
+        ("key: [id]\n", "(mode upsert; columns are found in its first file)"),
+        ("columns: {id: {}}\n", "(mode upsert; key is found in its first file)"),
+        ("columns: {id: {}}\nmode: append\n", "(1 columns, mode append, no key)"),
+    ],
+)
+def test_what_a_declaration_leaves_open_is_told(data: Path, more: str, words: str) -> None:
+    path = data.with_suffix(".yaml")
+    path.write_text("organisation: acme\ntable: orders\n" + more)
+    result = waybill("check", path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert words in result.stderr
+
+
+def test_a_file_whose_name_gives_its_order_is_taken(data: Path) -> None:
+    code, sample = check(data, SAMPLE, DECLARED + "order_by: {file_name: 'orders-([0-9]+)'}\n")
+    assert (code, sample["rows"]) == (0, TRIAL["rows"])
+
+
+def test_rows_of_one_key_and_different_order_are_stale_but_for_the_newest(data: Path) -> None:
+    declared = DECLARED.replace("customer: {}", "customer: {type: integer}") + "order_by: {column: customer}\n"
+    _, sample = check(data, "id,customer,amount\n1,1,1\n1,3,3\n1,2,2\n", declared)
+    assert (sample["rows"]["inserted"], sample["rows"]["stale"], sample["rows"]["rejected"]) == (1, 2, 0)
+    assert sample["typed"] == [{"line": 3, "values": {"id": "1", "customer": "3", "amount": "3.00"}}]

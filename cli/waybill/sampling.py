@@ -16,9 +16,8 @@ from ingestor.domain.drift import likely_renames
 from ingestor.domain.holds import Held, Refused
 from ingestor.domain.registration import Dataset
 from ingestor.jobs.attempt import Attempt, Known, Stores, attempt_in
-from ingestor.jobs.comparing import Changes, compare
-from ingestor.jobs.ingest import guard
-from ingestor.jobs.reading import identify, read, type_and_judge
+from ingestor.jobs.comparing import Changes
+from ingestor.jobs.ingest import guard, read_and_compare
 from ingestor.jobs.writing import cut
 from records.columns import canonical
 from records.csv import CsvReader
@@ -109,7 +108,7 @@ async def _take_in(trial: Trial, data: Path) -> None:
     for _ in range(2):
         with _attempt(trial.declaration, data) as attempt:
             try:
-                changes = await _compare(attempt)
+                changes = await read_and_compare(attempt, NO_SERVERS)
             except Held as held:
                 if trial.reasons:
                     return
@@ -133,11 +132,6 @@ def _note_proposal(trial: Trial, held: Held) -> None:
             trial.remarks.append(f"{held}; from now on they are ({held.decided_by})")
             return
     trial.stop("HELD", *((reason.code, reason.text) for reason in held.reasons))
-
-
-async def _compare(attempt: Attempt) -> Changes:
-    with attempt.content.open("rb") as source:
-        return await compare(identify(type_and_judge(read(source, attempt), attempt), attempt), attempt, NO_SERVERS)
 
 
 @contextmanager
