@@ -108,7 +108,7 @@ def test_each_listing_and_show_is_one_json_document_of_the_promised_shape(here: 
     assert (first["name"], second["rows"]["updated"], second["balanced"]) == (f"{dataset}#1", 1, True)
     assert here.json("file", "list", "--state", "refused") == []
     story = here.json("file", "show", first["file_id"][:-4])
-    assert story.keys() == FILE_KEYS | STORY_KEYS | {"jobs", "audit"}
+    assert story.keys() == FILE_KEYS | STORY_KEYS | {"holds", "files_behind", "decisions", "jobs", "audit"}
     assert [entry["to_state"] for entry in story["audit"]] == ["REGISTERED", "INGESTED", "LOADED"]
     (reject,) = here.json("file", "rejects", first["name"])
     assert reject == {
@@ -138,6 +138,9 @@ def test_wrong_use_ends_with_2_and_says_what_would_be_right(here: Folder) -> Non
         (("file", "show", f"{dataset}#9"), "file list"),
         (("file", "show", "01a1\x1b[2J\x00"), r"\x1b[2J"),
         (("file", "retry", f"{dataset}#1"), "is LOADED"),
+        (("file", "release", f"{dataset}#1"), "only a file that is HELD"),
+        (("file", "refuse", f"{dataset}#1"), "only a file that is HELD"),
+        (("file", "release", f"{dataset}#1", "--map", "colour"), "NAME=COLUMN"),
         (("record", "history", dataset, "two"), "'two' is none"),
         (("record", "history", dataset, "2"), "never had"),
         (("dataset", "check", good), "good.csv"),
@@ -153,7 +156,7 @@ def test_wrong_use_ends_with_2_and_says_what_would_be_right(here: Folder) -> Non
 
 def test_a_file_that_fails_ends_with_1_and_says_what_to_do(here: Folder) -> None:
     dataset = here.declare("failing")
-    bad = here.write("\x1b[31mbad.csv", "neither,this")
+    bad = here.write("\x1b[31mbad.csv", "neither,neither")
     code, out, told = here.waybill("file", "put", bad, "--to", dataset, "--wait")
     assert (code, "FAILED" in out) == (1, True)
     assert f"waybill file show '{dataset}#1'" in told

@@ -12,10 +12,11 @@ from waybill_contracts import Declaration, parse_declaration
 
 from waybill import demo_files, installation, output, waybills
 from waybill.dataset import ask_for
+from waybill.deciding import decide
 from waybill.demo_files import Sample, Samples
 from waybill.drop import put_files, wait_for_versions
 from waybill.environment import FOLDER, CliSettings, settings
-from waybill.file import ask_to_retry, find_rejects, write_rejects
+from waybill.file import find_rejects, write_rejects
 from waybill.output import run, say
 from waybill.record import versions, write_versions
 from waybill.references import name_of
@@ -100,13 +101,14 @@ async def _deliver_customers(this: Demo, samples: Samples) -> None:
     say(f"\n{this.customers.dataset}: customers, first under a wrong declaration")
     wrong = demo_files.with_whole_limits(this.customers)
     await ask_for(this.using, wrong, current_user(), "somebody took the limit for a whole number")
-    failed = await this.deliver(samples.customers, wrong)
-    say(f"    {failed['reason']}")
-    say("  the declaration is mended, and the same file tried again: waybill file retry … --as-declared-now")
+    held = await this.deliver(samples.customers, wrong)
+    say(f"    {held['reason']}")
+    say("  the declaration is mended, and the file that waits is released: waybill file release …")
     await ask_for(this.using, this.customers, current_user(), "limits have cents")
-    await ask_to_retry(this.using, failed, as_declared_now=True, user=None, reason="the declaration is mended")
-    object_version = [(failed["key"], failed["version_id"])]
-    mended = (await wait_for_versions(this.using, object_version, after_attempt=failed["attempt"]))[0]
+    answer = await decide(this.using, held, "release", (None, "the declaration is mended"))
+    this.expect(f"what stands against the release of {name_of(held)}", answer["problem"], None)
+    object_version = [(held["key"], held["version_id"])]
+    mended = (await wait_for_versions(this.using, object_version, after_attempt=held["attempt"]))[0]
     this.note(mended, "LOADED", samples.customers_mended)
     say(f"    {mended['state']} as {name_of(mended)}")
 

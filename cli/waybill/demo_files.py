@@ -83,10 +83,10 @@ def _expected(folder: Path, kept: pl.DataFrame, first: pl.DataFrame) -> Samples:
             folder / "Bestellungen für März + Ärger 漢字.csv", "ten corrections", "LOADED", {"read": 10, "updated": 10}
         ),
     )
-    failed = {"read": CUSTOMERS, "rejected": CUSTOMERS}
+    rejected = {"read": CUSTOMERS, "rejected": CUSTOMERS}
     return Samples(
         orders,
-        Sample(folder / "Kunden.csv", "every limit has cents, the declaration allows none", "FAILED", failed),
+        Sample(folder / "Kunden.csv", "every limit has cents, the declaration allows none", "HELD", rejected),
         customers_mended={"read": CUSTOMERS, "inserted": CUSTOMERS},
         order_rows=ORDERS + NEW + good,
         customer_rows=CUSTOMERS,

@@ -12,7 +12,8 @@ from waybill.environment import CliSettings
 from waybill.output import Refusal
 from waybill.stores import open_bucket, open_stores
 
-FINAL = ("LOADED", "SKIPPED", "FAILED", "REFUSED", "IGNORED")
+STOPPED = ("LOADED", "SKIPPED", "FAILED", "REFUSED", "IGNORED", "HELD")
+"""At an end, or waiting for a person."""
 WAIT_SECONDS = 600.0
 Version = tuple[str, str]  # object key and version id
 
@@ -61,7 +62,7 @@ async def wait_for_versions(
             task = progress.add_task("waiting for the waybills", total=len(versions))
             while True:
                 files = await stores.registry(query, keys, ids)
-                done = sum(file["state"] in FINAL and file["attempt"] > after_attempt for file in files)
+                done = sum(file["state"] in STOPPED and file["attempt"] > after_attempt for file in files)
                 progress.update(task, completed=done)
                 if done == len(versions):
                     return files

@@ -1,11 +1,11 @@
-"""waybill file put | list | show | rejects | retry."""
+"""waybill file put | list | show | rejects | retry | release | refuse."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waybill import output, waybills
+from waybill import deciding, output, waybills
 from waybill.drop import put_files, wait_for_versions
 from waybill.environment import CliSettings, settings
 from waybill.output import Refusal, run
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Files: drop them, see where they stand, try them again."
+    no_args_is_help=True, add_completion=False, help="Files: drop them, see where they stand, decide about them."
 )
 
 STATES = ("REGISTERED", "HELD", "INGESTED", "LOADED", "SKIPPED", "REFUSED", "FAILED", "IGNORED")
@@ -36,7 +36,10 @@ def put(
     user: User = None,
     reason: Reason = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Until each has come to an end; 1 if one is neither LOADED nor SKIPPED.")
+        bool,
+        typer.Option(
+            "--wait", help="Until each has come to an end or is HELD; 1 if one is neither LOADED nor SKIPPED."
+        ),
     ] = False,
 ) -> None:
     """Drop files into the bucket."""
@@ -174,6 +177,49 @@ def retry(
 
     name = run(work())
     output.say(f"asked to try {name} again; see: waybill file show '{name}'")
+
+
+@app.command("release")
+def release(
+    file: Reference,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="NAME=COLUMN", help="The file's NAME is the declared COLUMN from now on."),
+    ] = None,
+    accept_columns: Annotated[
+        bool, typer.Option("--accept-columns", help="Declare what the file has beyond the declaration, or lacks.")
+    ] = False,
+    reason: Reason = None,
+    user: User = None,
+) -> None:
+    """Take a file in that is HELD, and go on with those behind it, under the newest declaration."""
+
+    async def work() -> tuple[str, int | None]:
+        renames = deciding.read_renames(maps or [])
+        return await _decide(file, "release", (user, reason), renames=renames, accept_columns=accept_columns)
+
+    name, version = run(work())
+    output.say(f"{name} is released, under version {version} of its declaration; see: waybill file show '{name}'")
+
+
+@app.command("refuse")
+def refuse(file: Reference, reason: Reason = None, user: User = None) -> None:
+    """Leave a file out that is HELD; those behind it go on."""
+    name, _ = run(_decide(file, "refuse", (user, reason)))
+    output.say(f"{name} is refused; those behind it go on. Its records stay as they are: waybill file show '{name}'")
+
+
+async def _decide(
+    reference: str, decision: deciding.Decision, who: tuple[str | None, str | None], **how: Any
+) -> tuple[str, int | None]:
+    using = settings()
+    async with open_stores(using) as stores:
+        meant = await find_file(stores, reference)
+    deciding.check_is_held(meant)
+    answer = await deciding.decide(using, meant, decision, who, **how)
+    if answer["problem"]:
+        output.fail(f"{name_of(meant)} is as it was: {answer['problem']}", output.BAD_ANSWER)
+    return name_of(meant), answer["declaration_version"]
 
 
 async def ask_to_retry(

@@ -15,7 +15,8 @@ JOB = ("service", "kind", "lane", "seq", "state", "tries", "reason")
 # One query for all services: each has these tables in its own schema.
 OPEN_JOBS = """
     SELECT kind, lane, seq, state, attempt, tries, reason FROM jobs
-    WHERE state IN ('QUEUED', 'RUNNING', 'HELD', 'FAILED') AND lane <> '-' AND (state <> 'FAILED' OR kind = 'load')
+    WHERE state IN ('QUEUED', 'RUNNING', 'HELD', 'LATE', 'FAILED') AND lane <> '-'
+      AND (state <> 'FAILED' OR kind = 'load')
     ORDER BY kind, lane, seq LIMIT 100"""
 
 
@@ -78,6 +79,9 @@ def _write(told: dict[str, Any]) -> None:
         output.write_table(JOB, [[job[column] for column in JOB] for job in told["open_jobs"]], "jobs in work")
     waiting = {name: count for name, count in told["outbox_pending"].items() if count}
     output.say(f"events not yet sent: {', '.join(f'{name} {n}' for name, n in waiting.items()) or 'none'}")
+    if held := told["files"].get("HELD"):
+        what = "1 file waits" if held == 1 else f"{held} files wait"
+        output.say(f"{what} for a decision: waybill file list --state HELD")
     for job in told["failed_loads"]:
         output.say(
             f"LOAD FAILED: {job['lane']} waits at position {job['seq']}: {job['reason']}\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncpg import Record
 
-from waybill import output
+from waybill import deciding, output
 from waybill.references import name_of
 from waybill.stores import Stores
 
@@ -15,6 +15,7 @@ PLAIN = ("bucket", "key", "version_id", "size", "arrival", "position", "attempt"
 WHAT = ("state", "code", "reason", "key", "version_id", "file_id", "arrival", "position", "attempt", "late", "presence")
 WHO = ("found_by", "registered_at", "sent_by", "sent_reason", "twin_file_id", "balanced")
 STOPPED = ("FAILED", "REFUSED", "IGNORED")
+ENDED = ("FAILED", "REFUSED", "HELD", "LATE")
 
 
 def write_list(files: Iterable[Record], title: str | None = None, objects: bool = True) -> None:
@@ -22,7 +23,13 @@ def write_list(files: Iterable[Record], title: str | None = None, objects: bool 
     found = list(files)
     counted = [name for name in COUNTED if name != "duplicate" or any(_count(file, name) for file in found)]
     columns = ("file", "state", *counted, "balanced", *(("object",) if objects else ()))
-    output.write_table(columns, [_line(file, counted)[: len(columns)] for file in found], title)
+    lines = [_line(file, counted)[: len(columns)] for file in found]
+    if any(file["state"] == "HELD" for file in found):
+        columns = (*columns, "held for")
+        lines = [
+            [*line, file["reason"] if file["state"] == "HELD" else ""] for line, file in zip(lines, found, strict=True)
+        ]
+    output.write_table(columns, lines, title)
 
 
 def _line(file: Record, counted: list[str]) -> list[Any]:
@@ -58,11 +65,14 @@ async def story(stores: Stores, file: Record) -> dict[str, Any]:
         file["file_id"],
     )
     more = ("sent_by", "sent_reason", "presence", "twin_file_id", "declaration_version", "ingested", "loaded")
-    return (
-        as_json(file)
-        | {name: file[name] for name in more}
-        | {"jobs": await open_jobs(stores, file), "audit": [dict(row) for row in trail]}
-    )
+    jobs = await open_jobs(stores, file)
+    decided = {
+        "holds": await deciding.find_holds(stores, file),
+        "files_behind": await deciding.count_behind(stores, file, jobs),
+        "decisions": await deciding.find_decisions(stores, file),
+    }
+    told = as_json(file) | {name: file[name] for name in more} | decided
+    return told | {"jobs": jobs, "audit": [dict(row) for row in trail]}
 
 
 async def open_jobs(stores: Stores, file: Record) -> list[dict[str, Any]]:
@@ -78,14 +88,19 @@ async def open_jobs(stores: Stores, file: Record) -> list[dict[str, Any]]:
 def write_story(told: dict[str, Any]) -> None:
     """The story for a person: what, how many rows, what happened, and what to do."""
     output.write_table(("what", "value"), [(name, told[name]) for name in (*WHAT, *WHO) if told[name] is not None])
-    output.write_table(OUTCOMES, [[told["rows"][name] for name in OUTCOMES]], "rows")
+    is_held = told["state"] == "HELD"
+    if not is_held or any(told["rows"].values()):
+        title = "rows, if it is released" if is_held else "rows"
+        output.write_table(OUTCOMES, [[told["rows"][name] for name in OUTCOMES]], title)
+    deciding.write_holds(told)
     for job in told["jobs"]:
-        if job["state"] == "FAILED" and job["kind"] == "ingest":
+        if job["state"] in ENDED and job["kind"] == "ingest":
             continue  # the file's own state and reason say so
         why = f": {job['reason']}" if job["reason"] else ""
         output.write(f"  {job['kind']} job: {job['state']}, tried {job['tries']} times{why}\n")
     trail = [(row["at"], row["who"], row["from_state"], row["to_state"], row["why"]) for row in told["audit"]]
     output.write_table(("at", "who", "from", "to", "why"), trail, "what happened")
+    deciding.write_decisions(told)
     if line := advice(told):
         output.say(line)
 
@@ -97,6 +112,8 @@ def advice(told: dict[str, Any]) -> str | None:
         return f"Its load failed and its dataset waits. Once the cause is mended: waybill file retry '{name}'"
     if told["state"] == "IGNORED":
         return "No dataset takes this object. Declare one (waybill dataset apply FILE.yaml) or send it elsewhere."
+    if told["state"] == "HELD":
+        return deciding.advice(told)
     if told["state"] not in STOPPED:
         return None
     rejects = f"See its rejects (waybill file rejects '{name}'). " if told["rows"]["rejected"] else ""
