@@ -16,7 +16,7 @@ from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Dataset, Position, is_queued, is_twin
 from records.bson_encode import record_id
 from records.errors import FileFault
-from waybill_contracts import Declaration, FileRegistered, Guards, RowCounts
+from waybill_contracts import Declaration, FileRegistered, Guards, OrderBy, RowCounts
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,14 @@ def test_a_declaration_that_would_lose_values_or_records_is_refused(declared: De
     with pytest.raises(FileFault) as raised:
         check_drift(dataset, POSITION, declared)
     assert raised.value.code == code
+
+
+def test_a_column_that_orders_records_keeps_its_type() -> None:
+    dataset = Dataset(1, "acme/orders", 3, {"order_id": "integer", "stamp": "integer"})
+    ordered = _declared(stamp="text").model_copy(update={"order_by": OrderBy(column="stamp")})
+    with pytest.raises(FileFault, match="column stamp orders or divides the records as integer"):
+        check_drift(dataset, POSITION, ordered)
+    check_drift(dataset, POSITION, _declared(stamp="text"))
 
 
 def test_a_new_column_and_a_wider_type_are_no_drift() -> None:

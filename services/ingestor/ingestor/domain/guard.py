@@ -67,5 +67,8 @@ def check_drift(dataset: Dataset, newest: Position | None, declaration: Declarat
         held = dataset.columns.get(name, column.type)
         if name in declaration.key and held != column.type:
             raise FileFault("key_changed", f"key column {name} was {held}; it cannot become {column.type}")
+        if name in declaration.needed_columns and held != column.type:
+            text = f"column {name} orders or divides the records as {held}; it cannot become {column.type}"
+            raise FileFault("order_changed", text)
         if not widens(held, column.type):
             raise FileFault("narrowed_type", f"column {name} is {held}; it cannot become {column.type}")

@@ -14,6 +14,7 @@ from ingestor.domain.holds import DELETE_SHARE, Absent
 from ingestor.domain.statement import WHOLE_DATASET, Statement
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
+from ingestor.jobs.file_rules import Broken, break_rules, has_file_rules
 from ingestor.jobs.reading import reread
 from ingestor.jobs.threads import beside, each_beside
 from ingestor.store import absent, heads
@@ -113,7 +114,10 @@ async def compare(rows: Iterator[pl.DataFrame], attempt: Attempt, stores: Stores
     """Read the rows to their end and compare each with the head of its key."""
     intake = Intake(attempt)
     found = await _find(intake.keys(rows), intake, attempt, stores)
-    return await beside(attempt.is_small, _judge, attempt, intake, found)
+    broken = None
+    if has_file_rules(attempt.declaration.rules):
+        broken = await break_rules(intake.values, intake.identities, attempt, stores)
+    return await beside(attempt.is_small, _judge, attempt, intake, found, broken)
 
 
 async def _find(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: Attempt, stores: Stores) -> Found:
@@ -166,20 +170,14 @@ def delete_versions(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
+def _judge(attempt: Attempt, intake: Intake, found: Found, broken: Broken | None) -> Changes:
     """Block by block; only rows that may share a key are looked at together, wherever they stand in the file."""
     versions, restated = RowSpool(attempt.folder / "versions"), RowSpool(attempt.folder / "restated")
     taken = RowSpool(attempt.folder / "taken")
     counts, first_versions = Counter[str](), 0
     keyless = attempt.keyless_rejects
-    repeated = intake.repeated()
-    together = _judge_repeated(attempt, intake, found.heads, repeated) if repeated.any() else None
-    for block in intake.identities.frames():
-        if together is None:
-            judged = _judge_rows(block, found.heads, attempt)
-        else:
-            alone = _judge_rows(block.filter(~repeated.gather(block["_row"])), found.heads, attempt)
-            judged = pl.concat([alone, together.filter(pl.col("_row").is_in(block["_row"].implode()))]).sort("_row")
+    judged_blocks = _judge_blocks(attempt, intake, found.heads, broken)
+    for block, judged in judged_blocks:
         counts.update(dict(judged["_outcome"].value_counts().iter_rows()))
         versions.add(_versions(judged, first_row=block.item(0, "_row") if block.height else 0))
         if not attempt.statement.is_plain:
@@ -200,6 +198,31 @@ def _judge(attempt: Attempt, intake: Intake, found: Found) -> Changes:
         keyless,
         scopes=() if keyless else _spoken_for(attempt, intake),
     )
+
+
+def _judge_blocks(
+    attempt: Attempt, intake: Intake, found: Heads, broken: Broken | None
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Each block with what becomes of its rows; rows that broke a rule of the file are rejects, whatever others say."""
+    repeated = intake.repeated()
+    refused = pl.Series([False]).new_from_index(0, len(repeated))
+    if broken is not None and broken.rows.height:
+        refused = refused.scatter(broken.numbers, True)
+        _reject_rows(attempt, broken.rows)
+        repeated = repeated & ~refused
+    together = _judge_repeated(attempt, intake, found, repeated) if repeated.any() else None
+    has_refused = refused.any()
+    for block in intake.identities.frames():
+        if together is None and not has_refused:
+            yield block, _judge_rows(block, found, attempt)
+            continue
+        numbers = block["_row"]
+        parts = [_judge_rows(block.filter(~(repeated.gather(numbers) | refused.gather(numbers))), found, attempt)]
+        if together is not None:
+            parts.append(together.filter(pl.col("_row").is_in(numbers.implode())))
+        if has_refused:
+            parts.append(block.filter(refused.gather(numbers)).with_columns(_outcome=pl.lit("rejected")))
+        yield block, pl.concat(parts, how="diagonal").sort("_row")
 
 
 def _spoken_for(attempt: Attempt, intake: Intake) -> tuple[str, ...]:
@@ -252,14 +275,18 @@ def _judge_repeated(attempt: Attempt, intake: Intake, found: Heads, repeated: pl
 
 
 def _reject_conflicts(attempt: Attempt, conflicts: pl.DataFrame) -> None:
-    """Rows that share a key and differ are rejects like others, known only when the whole file was read."""
-    if not conflicts.height:
-        return
-    with attempt.content.open("rb") as source:
-        raw, fields = reread(source, attempt, conflicts["_line"])
+    """Rows that share a key and differ are rejects like others."""
     lines = pl.col("_conflict").cast(pl.List(pl.String)).list.join(", ")
     reason = pl.format("lines {} have the same key and different content", lines)
-    rejects = conflicts.select(
-        line="_line", codes=pl.concat_list(pl.lit("conflict")), reasons=pl.concat_list(reason), raw=raw["raw"]
-    )
-    attempt.rejects.add(rejects, fields, conflicts.select("_line", "_key"))
+    codes = pl.concat_list(pl.lit("conflict"))
+    _reject_rows(attempt, conflicts.select("_line", "_key", codes=codes, reasons=pl.concat_list(reason)))
+
+
+def _reject_rows(attempt: Attempt, rows: pl.DataFrame) -> None:
+    """Rejects (_line, _key, codes, reasons) that are known only when the whole file was read: it is read again."""
+    if not rows.height:
+        return
+    with attempt.content.open("rb") as source:
+        raw, fields = reread(source, attempt, rows["_line"])
+    rejects = rows.select("codes", "reasons", line="_line", raw=raw["raw"]).select("line", "codes", "reasons", "raw")
+    attempt.rejects.add(rejects, fields, rows.select("_line", "_key"))
