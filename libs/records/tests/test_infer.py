@@ -147,7 +147,8 @@ def found_key(data, **fields):
 def test_a_column_called_id_is_the_key_before_one_called_after_the_table():
     assert found_key(b"orders_id,id\n1,1\n2,2\n") == (("id",), "upsert")
     assert found_key(b"orders_id,id\n1,1\n2,1\n") == (("orders_id",), "upsert")
-    assert found_key(b"order_id,number\n1,1\n2,2\n") == ((), "append")
+    assert found_key(b"order_id,number\n1,1\n2,2\n") == (("order_id",), "upsert")
+    assert found_key(b"order_number\n1\n2\n") == ((), "append")
 
 
 def test_a_key_column_is_required_and_no_other():
@@ -216,7 +217,12 @@ def test_types_are_found_for_just_the_columns_that_are_asked_for():
         (b"id,a\n1,2,3\n", {}, "nothing_to_infer", "no rows that can be read"),
         (b"", {}, "empty_file", "no header"),
         (b"a,A\n1,2\n", {}, "doubled_column", "a"),
-        (b"a\n1\n1\n", {"mode": "snapshot"}, "no_key", "no column is called id or orders_id; declare the key"),
+        (
+            b"a\n1\n1\n",
+            {"mode": "snapshot"},
+            "no_key",
+            "no column is called id or orders_id or order_id; declare the key",
+        ),
         (b"id\n1\n1\n", {"mode": "snapshot"}, "no_key", 'id is "1" on line 2 and on line 3'),
         (b"id,xmin\n1,1\n", {}, "cannot_infer", "xmin"),
         (b"id\n1\n", {"key": ["number"]}, "cannot_infer", "not declared: number"),
@@ -239,5 +245,5 @@ def test_what_is_uncertain_is_told_with_the_first_value_that_decided_it():
         'at is text: as timestamp, "2024-01-01 10:00:00" on line 2 would become "2024-01-01T10:00:00.000Z"',
         'sum is text: "n/a" on line 3 is no decimal(25,1), as all values before it are',
         "none is text: it has no value",
-        "mode append, each row a record of its own: no column is called id or orders_id; declare the key",
+        "mode append, each row a record of its own: no column is called id or orders_id or order_id; declare the key",
     )
