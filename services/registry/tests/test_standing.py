@@ -2,14 +2,25 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from registry.domain.deciding import release
 from registry.domain.declaring import refusal
 from registry.domain.standing import Outcome, Standing, note, retry
-from waybill_contracts import Column, Declaration, FileFailed, FileLoaded, FileSkipped, RecordsIngested
+from waybill_contracts import (
+    Column,
+    Declaration,
+    FileFailed,
+    FileHeld,
+    FileLoaded,
+    FileRefused,
+    FileSkipped,
+    RecordsIngested,
+)
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FILE, TWIN = uuid4(), uuid4()
@@ -69,6 +80,27 @@ def skipped(attempt: int) -> FileSkipped:
     return FileSkipped(organisation="acme", table="orders", file_id=FILE, attempt=attempt, twin_file_id=TWIN)
 
 
+def held(attempt: int) -> FileHeld:
+    return FileHeld.model_validate(
+        {
+            "organisation": "acme",
+            "table": "orders",
+            "file_id": FILE,
+            "attempt": attempt,
+            "registration": 1,
+            "holds": [{"code": "late", "reason": "it is late"}, {"code": "delete_share", "reason": "too many"}],
+            "rows": {"read": 1, "inserted": 1},
+            "proposal": {"optional": ["day"]},
+        }
+    )
+
+
+def refused(attempt: int) -> FileRefused:
+    return FileRefused(
+        organisation="acme", table="orders", file_id=FILE, attempt=attempt, code="refused", reason="no", user="zoe"
+    )
+
+
 REGISTERED = Standing(state="REGISTERED")
 
 
@@ -107,23 +139,54 @@ def test_rows_that_are_not_accounted_for_do_not_balance() -> None:
     assert after(short, loaded(3)).balanced is False
 
 
+STATES: dict[Any, str] = {
+    ingested: "LOADED",
+    failed: "FAILED",
+    skipped: "SKIPPED",
+    held: "HELD",
+    refused: "REFUSED",
+}
+
+
+@settings(max_examples=400)
 @given(st.data())
 def test_any_order_and_repetition_of_outcomes_ends_in_the_same_state(data: st.DataObject) -> None:
-    kinds = data.draw(st.lists(st.sampled_from([ingested, failed, skipped]), min_size=1, max_size=4))
+    ends = [[ingested], [failed], [skipped], [held], [refused], [held, refused]]
+    kinds = data.draw(st.lists(st.sampled_from(ends), min_size=1, max_size=4))
     base = data.draw(st.integers(0, 3))
-    events: list[Outcome] = [kind(attempt) for attempt, kind in enumerate(kinds, 1)]
+    events: list[Outcome] = [make(attempt) for attempt, makes in enumerate(kinds, 1) for make in makes]
     events += [loaded(event.attempt) for event in events if isinstance(event, RecordsIngested)]
     start = Standing(state="REGISTERED", attempt=base, base_attempt=base)
     shuffled = data.draw(st.permutations(events + data.draw(st.lists(st.sampled_from(events), max_size=6))))
     expected = after(*events, start=start)
     assert after(*shuffled, start=start) == expected
     if len(kinds) > base:
-        assert expected.state == {ingested: "LOADED", failed: "FAILED", skipped: "SKIPPED"}[kinds[-1]]
+        assert expected.state == STATES[kinds[-1][-1]]
     else:
         assert expected == start
 
 
-@pytest.mark.parametrize("event", [failed(3), skipped(3)])
+def test_a_file_is_held_for_every_reason_and_named_by_the_first() -> None:
+    standing = after(held(3))
+    assert (standing.state, standing.code, standing.reason) == ("HELD", "late", "it is late; too many")
+    assert standing.proposal == held(3).proposal
+
+
+@pytest.mark.parametrize("events", [[held(3), refused(3)], [refused(3), held(3)]])
+def test_a_refused_file_keeps_what_it_was_held_for(events: list[Outcome]) -> None:
+    standing = after(*events)
+    assert (standing.state, standing.code, standing.reason) == ("REFUSED", "refused", "no")
+    assert (standing.holds, standing.rows, standing.proposal) == (held(3).holds, held(3).rows, None)
+
+
+def test_a_released_file_is_registered_and_old_outcomes_do_not_undo_that() -> None:
+    again = release(after(held(3)))
+    assert (again.state, again.base_attempt, again.holds, again.proposal) == ("REGISTERED", 3, (), None)
+    assert after(refused(3), held(3), ingested(2), start=again) == again
+    assert after(ingested(4), loaded(4), start=again).state == "LOADED"
+
+
+@pytest.mark.parametrize("event", [failed(3), skipped(3), refused(3)])
 def test_a_file_that_took_no_effect_can_be_tried_again_and_old_outcomes_do_not_undo_that(event: Outcome) -> None:
     again = retry(after(event), 3)
     assert isinstance(again, Standing)
@@ -136,6 +199,7 @@ def test_a_file_that_took_no_effect_can_be_tried_again_and_old_outcomes_do_not_u
     ("standing", "attempt", "why"),
     [
         (REGISTERED, 0, "this one is REGISTERED"),
+        (after(held(3)), 3, "this one is HELD"),
         (after(ingested(3)), 3, "this one is INGESTED"),
         (after(ingested(3), loaded(3)), 3, "this one is LOADED"),
         (after(failed(3)), 2, "answers attempt 2, but the newest is 3"),
