@@ -21,7 +21,7 @@ from sqlglot import exp
 from records import expressions_functions as functions
 from records import expressions_logic as logic
 from records import expressions_numbers as numbers
-from records.expressions_grammar import ExpressionFault, parse
+from records.expressions_grammar import ExpressionFault, parse, shown
 from records.expressions_terms import BOOLEAN, NULL, TEXT, Kind, Scope, Term, kind_of
 
 __all__ = ["Expression", "ExpressionFault", "compiled", "parse"]
@@ -68,9 +68,12 @@ def compiled(text: str, types: tuple[tuple[str, str], ...]) -> Expression:
     )
 
 
-def build(scope: Scope, node: exp.Expr) -> Term:
+def build(scope: Scope, node: exp.Expr | None) -> Term:
     """The term that a node of the tree stands for."""
-    return _COMPILE[type(node)](scope, node)
+    compile_node = _COMPILE.get(type(node)) if node else None
+    if node is None or compile_node is None:
+        raise ExpressionFault(f"expected a value, found {shown(node) if node else 'nothing'}")
+    return compile_node(scope, node)
 
 
 def _column(scope: Scope, node: exp.Expr) -> Term:
@@ -112,6 +115,8 @@ def _between(scope: Scope, node: exp.Expr) -> Term:
 
 def _in(scope: Scope, node: exp.Expr) -> Term:
     values = [build(scope, value) for value in node.expressions]
+    if not values:
+        raise ExpressionFault("in: expected a list of values")
     return _negated(node, logic.one_of(scope, build(scope, node.this), values))
 
 

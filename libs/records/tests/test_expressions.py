@@ -108,6 +108,7 @@ def test_an_expression_means_what_it_means_in_sql(text, value):
         ("f + f", {"f": 1.7e308}),
         ("cast(f as integer)", {"f": 1e19}),
         ("cast(f as decimal(4,2))", {"f": 100.0}),
+        *(("cast(f as decimal(4,2))", {"f": float(f"1e{digits}")}) for digits in (35, 36, 37, 38, 39, 308)),
         ("cast(amount as decimal(4,2))", {"amount": Decimal("99.995") + 1}),
         ("cast(i as decimal(4,2))", {"i": 100}),
         ("cast(t as integer)", {}),

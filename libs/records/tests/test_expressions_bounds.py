@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from .expressions import INTEGER_ENDS, ROW, SHAPES, compile_, computed, expressions, frame, refusal
@@ -80,6 +80,8 @@ def test_whatever_an_expression_computes_no_row_makes_it_crash_or_grow(text, dat
 
 @settings(max_examples=500)
 @given(st.lists(WORDS | st.text(max_size=3), max_size=30).map(" ".join))
+@example("i in")
+@example("else")
 def test_any_text_is_refused_or_can_be_computed(text):
     if refusal(text) is None:
         computed(text, [ROW, {}])

@@ -5,7 +5,7 @@ import sqlite3
 from decimal import Decimal
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from records.expressions_terms import kind_of
 
@@ -91,6 +91,8 @@ TREES = st.recursive(
 
 @settings(max_examples=300)
 @given(TREES)
+@example(("and", ("case", "bad", "p", "p"), ("case", "bad", "q", "q")))
+@example(("or", ("case", "bad", "p", "p"), "q"))
 def test_a_failure_counts_exactly_where_the_value_would_have_counted(tree):
     rows = [{"p": p, "q": q, "n": 1} for p in (True, False, None) for q in (True, False, None)]
     text = f"{_sql(tree)} and n = 1"
