@@ -59,6 +59,7 @@ def computed(text, rows, types=TYPES):
     value, failed = compile_(text, types).compute(frame(rows, types))
     assert len(value) == len(rows)
     lost = [False] * len(rows) if failed is None else failed.to_list()
+    assert all(one is None for one, fails in zip(value.to_list(), lost, strict=True) if fails)
     return [FAILED if fails else one for one, fails in zip(value.to_list(), lost, strict=True)]
 
 
