@@ -14,12 +14,14 @@ GOOD = rows("1,one,1.00", "2,two,2.00")
 NAUGHTY = Path(__file__).parents[3] / "shared" / "corpora" / "naughty-strings" / "blns.json"
 BAD_FILES = {
     "empty": (b"", "empty_file"),
-    "missing column": (b"id,name\n1,one\n", "missing_column"),
     "doubled column": (b"id,name,amount,Name\n1,one,1,one\n", "doubled_column"),
-    "unknown column": (b"id,name,amount,colour\n1,one,1,red\n", "unknown_column"),
     "unclosed quote": (b'id,name,amount\n1,"one,1\n2,two,2\n', "unclosed_quote"),
     "header not UTF-8": (b"id,name,amo\xffunt\n1,one,1\n", "invalid_utf8_header"),
     "10,000 columns": (",".join(f"c{number}" for number in range(10_000)).encode() + b"\n", "too_many_columns"),
+}
+OTHER_COLUMNS = {
+    "columns_missing": b"id,name\n1,one\n",
+    "columns_added": b"id,name,amount,colour\n1,one,1,red\n",
 }
 BAD_ROWS = {
     "wrong type": (b"9,one,much\n", "amount"),
@@ -56,6 +58,22 @@ async def test_a_file_that_is_not_what_was_declared_fails_at_once_with_the_reaso
     assert await running.rows("ingestor", heads, orders.name) == []
     await orders.deliver(GOOD)
     await orders.check()
+
+
+@pytest.mark.parametrize("code", OTHER_COLUMNS)
+async def test_a_file_with_other_columns_waits_with_the_reason_and_nothing_of_it_is_stored(
+    running: Installation, neighbour: Dataset, code: str
+) -> None:
+    orders = await Dataset.declared(running)
+    await orders.drop(OTHER_COLUMNS[code])
+    (file,) = await orders.settle()
+    assert (file["state"], file["code"], file["attempt"]) == ("HELD", code, 1)
+    assert file["reason"]
+    await orders.check()
+    await orders.refuse(1)
+    await orders.deliver(GOOD)
+    await orders.check()
+    assert orders.oracle.states == ["REFUSED", "LOADED"]
 
 
 @pytest.mark.parametrize("what", BAD_ROWS)
