@@ -51,7 +51,7 @@ def measure(path: Path, exact: bool) -> tuple[int, int, float, float, float]:
     good, rejected, extra = 0, 0, _peak_megabytes()
     with path.open("rb") as source:
         reader = CsvReader(source, exact=exact)
-        for block in reader.blocks(match(reader.header, ORDERS)):
+        for block in reader.blocks(match(reader.header, ORDERS).names):
             judged = judge(block, ORDERS)
             good, rejected = good + judged.frame.height, rejected + judged.rejects.height
     reader.coverage.prove(path.stat().st_size)
