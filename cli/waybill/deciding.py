@@ -149,12 +149,19 @@ def advice(told: dict[str, Any]) -> str:
         maps = " ".join(f"--map '{each}={column}'" for each, column in likely.items())
         lines.append(f"  its columns were renamed:     waybill file release '{name}' {maps}")
     if drift:
-        lines.append(f"  it may have these columns:    waybill file release '{name}' --accept-columns")
-    plain = "take it without the rest:     " if drift else "take it as it is:             "
-    lines.append(f"  {plain}waybill file release '{name}'")
+        what = "files may have these columns: " if drift.get("added") else "files may lack these columns: "
+        lines.append(f"  {what}waybill file release '{name}' --accept-columns")
+    lines.append(f"  {_plain(drift)}waybill file release '{name}'")
     lines.append(f"  it should not be taken:       waybill file refuse '{name}' --reason '…'")
     lines.append("  the declaration was wrong:    waybill dataset apply FILE.yaml, then release it")
     return "\n".join(lines)
+
+
+def _plain(drift: dict[str, Any]) -> str:
+    """What a release does that accepts nothing."""
+    if drift.get("missing"):
+        return "take it with nulls there:     "
+    return "take it without the rest:     " if drift else "take it as it is:             "
 
 
 def _listed(fact: Any) -> str:

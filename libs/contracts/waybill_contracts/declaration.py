@@ -210,6 +210,9 @@ class Declaration(Strict):
     def _column_names(cls, value: dict[str, Column]) -> dict[str, Column]:
         for name in value:
             _check_column_name(name)
+        for alias in [alias for column in value.values() for alias in column.aliases]:
+            if not COLUMN_PATTERN.fullmatch(alias) or alias != unicodedata.normalize("NFC", alias).lower():
+                raise ValueError(f"{alias!r}: expected an alias in snake case, as a header is turned into it")
         names = Counter([*value, *(alias for column in value.values() for alias in column.aliases)])
         if doubled := [name for name, count in names.items() if count > 1]:
             raise ValueError(f"expected each name once among columns and aliases; more than once: {', '.join(doubled)}")
