@@ -152,7 +152,7 @@ def target(node: exp.DataType) -> Kind:
         return kind_of(name)
     raise ExpressionFault(
         "cast: expected one of text, integer, decimal(p,s), float, boolean, date, timestamp,"
-        f" found {node.sql(dialect='postgres')[:40].lower()}"
+        f" found {str(node)[:40].lower()}"
     )
 
 

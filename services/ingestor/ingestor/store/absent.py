@@ -1,8 +1,9 @@
 """Live records that end: those that a snapshot does not mention, and those of a file whose object was removed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
 import polars as pl
+from asyncpg import Record
 from chassis import Tx
 from chassis.sql import fragment, sql
 
@@ -57,7 +58,7 @@ async def fetch_absent(
         absent=_ABSENT,
         spoken_for=_SPOKEN_FOR,
     )
-    async for frame in _fetch(tx, query, dataset_id, scopes, order):
+    async for frame in _frames(tx.cursor(query, dataset_id, scopes, order, prefetch=FETCHED_ROWS)):
         yield frame
 
 
@@ -81,13 +82,13 @@ async def fetch_of_attempt(tx: Tx, dataset_id: int, attempt: int) -> AsyncIterat
         SELECT key, version, hash, record, scope FROM heads
         WHERE dataset_id = $1 AND NOT deleted AND substring(record FROM 1 FOR 4) = $2
     """
-    async for frame in _fetch(tx, query, dataset_id, attempt.to_bytes(4, "big")):
+    async for frame in _frames(tx.cursor(query, dataset_id, attempt.to_bytes(4, "big"), prefetch=FETCHED_ROWS)):
         yield frame
 
 
-async def _fetch(tx: Tx, query: str, *arguments: object) -> AsyncIterator[pl.DataFrame]:
+async def _frames(found: AsyncIterable[Record]) -> AsyncIterator[pl.DataFrame]:
     rows: list[tuple[object, ...]] = []
-    async for row in tx.cursor(query, *arguments, prefetch=FETCHED_ROWS):
+    async for row in found:
         rows.append(tuple(row))
         if len(rows) == FETCHED_ROWS:
             yield pl.DataFrame(rows, schema=HEAD, orient="row")
