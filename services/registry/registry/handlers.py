@@ -29,7 +29,7 @@ from registry.domain.notifications import (
 )
 from registry.domain.standing import FINAL, Outcome, is_overtaken, note, retry
 from registry.files import Files
-from registry.store import datasets, standings
+from registry.store import corrections, datasets, standings
 from registry.store import files as rows
 from registry.store.decisions import confirm_refusal, decide
 from registry.store.declaring import declare
@@ -90,16 +90,31 @@ def _count(entries: Sequence[Entry]) -> None:
 
 async def note_outcome(event: Outcome, *, db: Pool) -> None:
     """Note what became of a file in a store; a final state gets its waybill written."""
-    position = event.position if isinstance(event, RecordsIngested) else None
     async with once(db, event) as tx:
-        file = await _lock(tx, event.file_id, event.dataset, position)
+        file = await _lock_for(tx, event)
         after = note(file.standing, event)
         if after == file.standing:
             return
         await standings.change(tx, file, after, type(event).__name__, after.reason)
+        if isinstance(event, RecordsIngested) and event.corrects:
+            await _note_correction(tx, file, event.corrects, event.closed_rejects)
         if after.state in FINAL:
             await _queue_waybill(tx, file)
     FILES.labels(source=file.found_by, status=after.state).inc()
+
+
+async def _lock_for(tx: Tx, event: Outcome) -> standings.FileRow:
+    if not isinstance(event, RecordsIngested):
+        return await _lock(tx, event.file_id, event.dataset)
+    if event.corrects:
+        await corrections.lock_pair(tx, event.dataset, [event.file_id, event.corrects])
+    return await _lock(tx, event.file_id, event.dataset, event.position)
+
+
+async def _note_correction(tx: Tx, file: standings.FileRow, corrects: UUID, closed: int) -> None:
+    corrected = await corrections.close_rejects(tx, file, corrects, closed)
+    if corrected and corrected.standing.state in FINAL:
+        await _queue_waybill(tx, corrected)
 
 
 async def note_held_file(event: FileHeld, *, db: Pool) -> None:

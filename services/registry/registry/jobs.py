@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +11,7 @@ import structlog
 from chassis import Job, Pool, emit, find_job, lock_lane, put_job
 from chassis.jobs import TIMER_LANE
 from chassis.telemetry import FILES, MISSED, stage
+from prometheus_client import Gauge
 from waybill_contracts.declaration import Declaration, DeclarationError
 from waybill_contracts.declaration_yaml import parse_declaration
 
@@ -18,7 +19,7 @@ from registry.domain.arrivals import Found, ObjectVersion, in_order
 from registry.domain.listing import Change, Presence, presence_changes, unknown_versions
 from registry.domain.waybill import render, waybill_key
 from registry.files import Files
-from registry.store import datasets, sweeping
+from registry.store import corrections, datasets, sweeping
 from registry.store.declaring import declare, set_inference
 from registry.store.registration import announce, register
 from registry.store.waybills import last_change, read_story
@@ -27,7 +28,11 @@ SWEEP_CHUNK = 500
 SWEEP_LIMIT = 20_000
 """Unknown versions that one sweep registers at most, the oldest of them; the next sweep takes the next."""
 
+OPEN_REJECTS = Gauge("waybill_rejects_open_rows", "Rejected rows that nothing corrected yet", ["organisation", "table"])
+
 log = structlog.get_logger()
+_told: set[tuple[str, str]] = set()
+"""Of which datasets open rejects were told."""
 
 
 async def sweep(job: Job, *, db: Pool, files: Files, grace_seconds: float, silent_seconds: float) -> None:
@@ -44,6 +49,14 @@ async def sweep(job: Job, *, db: Pool, files: Files, grace_seconds: float, silen
     MISSED.inc(await sweeping.mark_missed(db, grace_seconds))
     async with job.step(db) as tx:
         await announce(tx, await sweeping.take_silent(tx, silent_seconds))
+    _tell_open_rejects(await corrections.open_rejects(db))
+
+
+def _tell_open_rejects(found: Mapping[tuple[str, str], int]) -> None:
+    """How many each dataset has; a dataset whose last one was closed is told as 0."""
+    _told.update(found)
+    for names in _told:
+        OPEN_REJECTS.labels(*names).set(found.get(names, 0))
 
 
 async def _register(job: Job, versions: Sequence[ObjectVersion], db: Pool, files: Files) -> None:

@@ -175,6 +175,7 @@ async def test_a_waybill_holds_both_halves_and_the_way_there(db: Pool, files: Fi
     assert document["rejects"] == {
         "bucket": files.output_bucket,
         "key": f"acme/orders/{event.file_id}/1/rejects.csv",
+        "corrected": {"bucket": files.bucket, "prefix": f"acme/orders/_corrections/{event.file_id}/"},
     }
     assert [change["to_state"] for change in document["history"]] == ["REGISTERED", "INGESTED", "LOADED"]
     assert document["history"][0]["at"].endswith("Z")

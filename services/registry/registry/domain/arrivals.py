@@ -129,6 +129,9 @@ def _place(version: Routed, route: Route | Ignored, standings: dict[str, Dataset
     standing = standings[route.dataset]
     if not standing.declaration_version:
         return Place(route, reason=NO_DECLARATION, waits=True)
+    if route.corrects:
+        standings[route.dataset] = standing = follow(standing)
+        return Place(route, standing.last_arrival, standing.declaration_version)
     order = file_order(standing.order_by, version.key)
     late = is_late(standing, version.last_modified, order)
     standings[route.dataset] = standing = arrive(standing, version.last_modified, order)
@@ -152,6 +155,11 @@ def arrive(standing: DatasetStanding, modified: datetime, order: str | None) -> 
         newest_modified=max(standing.newest_modified or modified, modified),
         newest_order=newest_order([standing.newest_order, order]),
     )
+
+
+def follow(standing: DatasetStanding) -> DatasetStanding:
+    """The dataset after one more arrival that is of the moment of an earlier one."""
+    return replace(standing, last_arrival=standing.last_arrival + 1)
 
 
 def newest_order(orders: Iterable[str | None]) -> str | None:

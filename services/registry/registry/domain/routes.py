@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Protocol
+from uuid import UUID
 
 from records.globs import Glob, compile_glob
 from waybill_contracts.declaration import ANY_TABLE, DEFAULT_FILES, Declaration
 from waybill_contracts.event import ORGANISATION_PATTERN, TABLE_PATTERN, dataset_name
+
+from registry.domain.corrections import FOLDER, corrected_file, is_correction
 
 HISTORY_SUFFIXES = ("_history", "_as_of")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -18,11 +21,12 @@ MAX_SHOWN = 60
 
 @dataclass(frozen=True)
 class Route:
-    """The dataset that a key belongs to, and what its pattern captures."""
+    """The dataset that a key belongs to, what its pattern captures, and the file that it corrects."""
 
     organisation: str
     table: str
     captures: Mapping[str, str] = field(default_factory=dict, compare=False)
+    corrects: UUID | None = None
 
     @property
     def dataset(self) -> str:
@@ -90,11 +94,11 @@ class Routes:
 
     def route(self, versions: Sequence[Routed]) -> list[Route | Ignored]:
         """Where each version belongs."""
-        faults = [path_fault(version.key) for version in versions]
-        fits = self._fits(version for version, fault in zip(versions, faults, strict=True) if not fault)
+        found = [fixed_place(version.key) for version in versions]
+        fits = self._fits(version for version, place in zip(versions, found, strict=True) if not place)
         return [
-            Ignored(fault, waits=False) if fault else self._choose(version, fits.get((version.bucket, version.key), []))
-            for version, fault in zip(versions, faults, strict=True)
+            place or self._choose(version, fits.get((version.bucket, version.key), []))
+            for version, place in zip(versions, found, strict=True)
         ]
 
     def _fits(self, versions: Iterable[Routed]) -> dict[tuple[str, str], list[_Fit]]:
@@ -167,6 +171,25 @@ def moment(since: str) -> datetime:
     """A declared day (its beginning) or timestamp."""
     at = datetime.fromisoformat(since)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def fixed_place(key: str) -> Route | Ignored | None:
+    """Where the key belongs whatever is declared; None where that depends on it."""
+    if is_correction(key):
+        return _correction(key)
+    fault = path_fault(key)
+    return Ignored(fault, waits=False) if fault else None
+
+
+def _correction(key: str) -> Route | Ignored:
+    organisation, table, _, *rest = key.split("/")
+    route = Route(organisation, table)
+    fault = path_fault("/".join((organisation, table, *rest))) or name_fault(route)
+    file_id = corrected_file(key)
+    if file_id and not fault:
+        return replace(route, corrects=file_id)
+    expected = f"expected {route.dataset}/{FOLDER}/<file id>/<name> with the whole id, as waybill file show tells it"
+    return Ignored(fault or f"{shown('/'.join(rest))} names no file to correct: {expected}", waits=False)
 
 
 def path_fault(key: str) -> str | None:

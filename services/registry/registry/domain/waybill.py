@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from registry.domain.corrections import prefix
+
 LAYOUT = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
@@ -21,12 +23,15 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
         **_pick(file, "state code reason holds late presence declaration_version"),
         "object": _pick(file, "bucket key version_id size etag last_modified found_by sent_by sent_reason"),
         "sha256": (file["ingested"] or {}).get("sha256"),
-        "twin": None if file["twin_file_id"] is None else {"file_id": file["twin_file_id"], "name": file["twin"]},
+        "twin": _named(file["twin_file_id"], file["twin"]),
+        "corrects": _named(file["corrects"], file["subject"]),
+        "removes": _named(file["removes"], file["subject"]),
         "rows": file["rows"],
         "mongodb": file["ingested"] and _pick(file["ingested"], "attempt position batches versions checksum"),
         "postgresql": file["loaded"],
         "balanced": file["balanced"],
         "rejects": _rejects(file, output_bucket),
+        **_pick(file, "open_rejects closed_rejects corrections"),
         "history": [dict(change) for change in history],
     }
     # Ids come as the database's own kind of UUID.
@@ -38,8 +43,16 @@ def _pick(values: Mapping[str, Any], names: str) -> dict[str, Any]:
     return {shown or name: values[name] for name, _, shown in pairs}
 
 
-def _rejects(file: Mapping[str, Any], output_bucket: str) -> dict[str, str] | None:
+def _named(file_id: Any, name: str | None) -> dict[str, Any] | None:
+    return None if file_id is None else {"file_id": file_id, "name": name}
+
+
+def _rejects(file: Mapping[str, Any], output_bucket: str) -> dict[str, Any] | None:
+    """Where the rejects lie, and where they are expected once they are corrected."""
     if not (file["rows"] or {}).get("rejected"):
         return None
     folder = f"{file['organisation']}/{file['table_name']}/{file['file_id']}/{file['attempt']}"
-    return {"bucket": output_bucket, "key": f"{folder}/rejects.csv"}
+    # What a correction did not correct is still open in the file that it is of; what took no effect is sent again.
+    can_be_corrected = file["ingested"] and not file["corrects"]
+    corrected = {"bucket": file["bucket"], "prefix": prefix(file)} if can_be_corrected else None
+    return {"bucket": output_bucket, "key": f"{folder}/rejects.csv", "corrected": corrected}

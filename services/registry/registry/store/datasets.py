@@ -85,8 +85,12 @@ async def declaration_at(tx: Tx, dataset: str, version: int) -> Declaration:
 
 
 async def registered_keys(tx: Tx, dataset: str) -> list[str]:
-    """The keys of the dataset's files."""
-    rows = await tx.fetch("SELECT DISTINCT key FROM files WHERE dataset = $1 AND arrival IS NOT NULL", dataset)
+    """The keys of the dataset's files that speak for themselves."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT key FROM files"
+        " WHERE dataset = $1 AND arrival IS NOT NULL AND corrects IS NULL AND removes IS NULL",
+        dataset,
+    )
     return [row["key"] for row in rows]
 
 

@@ -38,9 +38,11 @@ async def insert(tx: Tx, entries: Sequence[Entry]) -> list[UUID]:
         WITH file AS (
             INSERT INTO files (file_id, bucket, key, version_id, size, etag, last_modified, found_by, notified_at,
                 sent_by, sent_reason, organisation, table_name, dataset, captures, arrival, declaration_version, late,
-                order_value, reason, waits, state, registration, cause, registered_at, announced_at)
+                order_value, reason, waits, corrects, state, registration, cause, registered_at, announced_at)
             SELECT $1, $2, $3, $4, $5, $6, $7, $8::text, CASE $8 WHEN 'notification' THEN now() END,
                 $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                -- A correction of a correction is one of the same file.
+                coalesce((SELECT corrects FROM files WHERE file_id = $21), $21),
                 CASE WHEN $15::bigint IS NULL THEN 'IGNORED' ELSE 'REGISTERED' END,
                 CASE WHEN $15::bigint IS NULL THEN 0 ELSE 1 END,
                 CASE WHEN $15::bigint IS NOT NULL THEN 'new' END,
@@ -74,6 +76,7 @@ def _insert_arguments(id: UUID, entry: Entry) -> tuple[Any, ...]:
         *_place(place),
         place.reason,
         place.waits,
+        place.route and place.route.corrects,
     )
 
 
@@ -109,13 +112,17 @@ async def register_waiting(tx: Tx, placed: Sequence[tuple[Waiting, Place]], who:
         WITH file AS (
             UPDATE files SET state = 'REGISTERED', reason = NULL, waits = false, organisation = $2, table_name = $3,
                 dataset = $4, captures = $5, arrival = $6, declaration_version = $7, late = $8, order_value = $9,
+                corrects = coalesce((SELECT corrects FROM files f WHERE f.file_id = $11), $11),
                 registration = 1, cause = 'new', registered_at = now(), announced_at = now(), changed_at = now()
             WHERE file_id = $1 RETURNING file_id, dataset
         )
         INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why)
         SELECT file_id, dataset, $10, 'IGNORED', 'REGISTERED', 'the dataset is declared now' FROM file
         """,
-        [(each.file_id, *_where(place.route), *_place(place), who) for each, place in placed],
+        [
+            (each.file_id, *_where(place.route), *_place(place), who, place.route and place.route.corrects)
+            for each, place in placed
+        ],
     )
 
 
@@ -125,7 +132,7 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
         """
         SELECT file_id, organisation, table_name AS table, arrival, registration, cause, bucket, key AS object_key,
             version_id, size, etag, last_modified, found_by, sent_by AS user, sent_reason AS reason, late,
-            dataset, accepted, declaration_version
+            dataset, corrects, removes, accepted, declaration_version
         FROM files WHERE file_id = ANY ($1) ORDER BY dataset COLLATE "C", arrival
         """,
         ids,
@@ -137,6 +144,8 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
 def _announcement(row: dict[str, Any], declarations: dict[tuple[str, int], Declaration]) -> FileRegistered:
     declaration = declarations[row.pop("dataset"), row["declaration_version"]]
     key = row["object_key"]
+    if row["corrects"] or row["removes"]:
+        return FileRegistered(**row, declaration=declaration)
     order = file_order(declaration.order_by, key)
     partition = partition_of(declaration, row["bucket"], key)
     return FileRegistered(**row, declaration=declaration, order=order, partition=partition)
@@ -156,10 +165,13 @@ async def mark_notified(db: Pool, named: Sequence[tuple[str, str, str | None]]) 
     """These versions had their notification, be it after the sweep; without a version id, all of the key had."""
     await db.execute(
         """
-        UPDATE files SET notified_at = now()
-        FROM unnest($1::text[], $2::text[], $3::text[]) AS n(bucket, key, version_id)
-        WHERE files.bucket = n.bucket AND files.key = n.key AND notified_at IS NULL
-          AND (n.version_id IS NULL OR files.version_id = n.version_id)
+        WITH named AS (
+            SELECT file_id FROM unnest($1::text[], $2::text[], $3::text[]) AS n(bucket, key, version_id)
+            JOIN files ON files.bucket = n.bucket AND files.key = n.key AND notified_at IS NULL
+              AND (n.version_id IS NULL OR files.version_id = n.version_id)
+            ORDER BY file_id FOR UPDATE OF files
+        )
+        UPDATE files SET notified_at = now() FROM named WHERE files.file_id = named.file_id
         """,
         [bucket for bucket, _, _ in named],
         [key for _, key, _ in named],

@@ -67,7 +67,9 @@ async def _declare_others(
     tx: Tx, routes: Sequence[Route], standings: dict[str, DatasetStanding], shared: Routing
 ) -> None:
     """A dataset that nobody declared follows its organisation's default; where there is none, all is to be found."""
-    others = {route.dataset: route for route in routes if not standings[route.dataset].declaration_version}
+    unknown = [route for route in routes if not standings[route.dataset].declaration_version]
+    # A correction says nothing of what is to be found.
+    others = {route.dataset: route for route in unknown if not route.corrects}
     if not others:
         return
     defaults = await datasets.defaults(tx, {route.organisation for route in others.values()})

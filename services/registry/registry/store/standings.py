@@ -84,7 +84,11 @@ async def change(tx: Tx, file: FileRow, after: Standing, who: str, why: str | No
         WITH file AS (
             UPDATE files SET state = $2, attempt = $3, rank = $4, base_attempt = $5, code = $6, reason = $7, rows = $8,
                 twin_file_id = $9, ingested = $10, loaded = $11, balanced = $12, position = $13, holds = $14,
-                proposal = $15, changed_at = now()
+                proposal = $15, changed_at = now(),
+                open_rejects = CASE WHEN ingested IS NULL AND $10::jsonb IS NOT NULL AND corrects IS NULL
+                    THEN ($8::jsonb ->> 'rejected')::bigint - coalesce(
+                        (SELECT sum(c.closed_rejects) FROM files c WHERE c.corrects = files.file_id), 0
+                    ) ELSE open_rejects END
             WHERE file_id = $1 RETURNING file_id, dataset, state
         )
         INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why)
@@ -112,11 +116,15 @@ async def change(tx: Tx, file: FileRow, after: Standing, who: str, why: str | No
 
 
 async def register_again(tx: Tx, file_id: UUID, *, as_declared_now: bool) -> None:
-    """The next registration of a file: a retry, under the declaration it had or the newest."""
+    """The next registration of a file: a retry, under the declaration it had or the newest.
+
+    A correction, or the end of a removed object's records, is always read under the newest.
+    """
     await tx.execute(
         """
         UPDATE files SET registration = registration + 1, cause = 'retry', announced_at = now(),
-            declaration_version = CASE WHEN $2 THEN datasets.declaration_version ELSE files.declaration_version END
+            declaration_version = CASE WHEN $2 OR coalesce(corrects, removes) IS NOT NULL
+                THEN datasets.declaration_version ELSE files.declaration_version END
         FROM datasets WHERE datasets.dataset = files.dataset AND file_id = $1
         """,
         file_id,

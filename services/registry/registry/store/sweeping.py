@@ -1,4 +1,4 @@
-"""What the sweep asks of the files and writes back to them."""
+"""What the sweep asks of the files and writes back to them; locks of several files are taken in order of their ids."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -45,12 +45,14 @@ async def mark_missed(db: Pool, grace_seconds: float) -> int:
     count: int = await db.fetchval(
         """
         WITH late AS (
-            UPDATE files SET missed = true
-            WHERE found_by = 'sweep' AND notified_at IS NULL AND NOT missed
+            SELECT file_id FROM files
+            WHERE found_by = 'sweep' AND notified_at IS NULL AND NOT missed AND removes IS NULL
               AND found_at < now() - make_interval(secs => $1)
-            RETURNING 1
+            ORDER BY file_id FOR UPDATE
+        ), counted AS (
+            UPDATE files SET missed = true FROM late WHERE files.file_id = late.file_id RETURNING 1
         )
-        SELECT count(*) FROM late
+        SELECT count(*) FROM counted
         """,
         grace_seconds,
     )
@@ -64,14 +66,18 @@ async def take_silent(tx: Tx, silent_seconds: float) -> list[UUID]:
     """
     rows = await tx.fetch(
         """
-        UPDATE files SET announced_at = now()
-        WHERE announced_at < now() - make_interval(secs => $1) AND state = 'REGISTERED' AND file_id IN (
-            SELECT first.file_id FROM datasets CROSS JOIN LATERAL (
-                SELECT file_id FROM files
-                WHERE files.dataset = datasets.dataset AND state = 'REGISTERED' ORDER BY arrival LIMIT $2
-            ) AS first
+        WITH silent AS (
+            SELECT file_id FROM files
+            WHERE announced_at < now() - make_interval(secs => $1) AND state = 'REGISTERED' AND file_id IN (
+                SELECT first.file_id FROM datasets CROSS JOIN LATERAL (
+                    SELECT file_id FROM files
+                    WHERE files.dataset = datasets.dataset AND state = 'REGISTERED' ORDER BY arrival LIMIT $2
+                ) AS first
+            )
+            ORDER BY file_id FOR UPDATE
         )
-        RETURNING file_id
+        UPDATE files SET announced_at = now() FROM silent WHERE files.file_id = silent.file_id
+        RETURNING files.file_id
         """,
         silent_seconds,
         ANNOUNCED_AT_ONCE,

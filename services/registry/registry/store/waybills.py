@@ -10,7 +10,7 @@ from chassis import Pool
 
 @dataclass(frozen=True)
 class Story:
-    """A file's row, its twin's name, and every change of its state."""
+    """A file's row, the names of files that it refers to, what corrected it, and every change of its state."""
 
     file: dict[str, Any]
     history: list[dict[str, Any]]
@@ -21,8 +21,14 @@ async def read_story(db: Pool, file_id: UUID) -> Story:
     # One statement sees one moment. Each file has a change at least: that it was found.
     rows = await db.fetch(
         """
-        SELECT f.*, twin.dataset || '#' || twin.arrival AS twin, a.at, a.who, a.from_state, a.to_state, a.why
+        SELECT f.*, twin.dataset || '#' || twin.arrival AS twin,
+            subject.dataset || '#' || subject.arrival AS subject, ARRAY(
+                SELECT json_build_object('file_id', c.file_id, 'name', c.dataset || '#' || c.arrival,
+                    'closed_rejects', c.closed_rejects, 'rows', c.rows)
+                FROM files c WHERE c.corrects = f.file_id AND c.closed_rejects IS NOT NULL ORDER BY c.arrival
+            ) AS corrections, a.at, a.who, a.from_state, a.to_state, a.why
         FROM files f JOIN file_audit a ON a.file_id = f.file_id LEFT JOIN files twin ON twin.file_id = f.twin_file_id
+            LEFT JOIN files subject ON subject.file_id = coalesce(f.corrects, f.removes)
         WHERE f.file_id = $1 ORDER BY a.audit_id
         """,
         file_id,
