@@ -58,6 +58,11 @@ class CsvReader:
         self.coverage = Coverage()
         self.header = self._read_header()
 
+    @property
+    def line(self) -> int:
+        """The number of the line that is read next."""
+        return self._line
+
     def blocks(self, names: Sequence[str] | None = None) -> Iterator[Block]:
         """The rest of the file; columns are named by `names`, by default with the header's business names."""
         names = business_names(self.header) if names is None else names

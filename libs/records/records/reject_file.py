@@ -8,8 +8,12 @@ from collections.abc import Sequence
 
 import polars as pl
 
-LINE, CODES, REASONS, RAW = NOTES = ("waybill_line", "waybill_codes", "waybill_reasons", "waybill_raw")
+LINE, CODES, REASONS, RAW = ("waybill_line", "waybill_codes", "waybill_reasons", "waybill_raw")
 """`waybill_raw` holds rows whose fields could not be told apart."""
+PART = "waybill_part"
+"""Of a delivery's row: the file that it is in, and its line there."""
+NOTES = (LINE, PART, CODES, REASONS, RAW)
+"""Columns that are not the sender's."""
 
 _FORMULA = r"^'*[=+\-@\t\r]"
 _ESCAPED = r"^'+[=+\-@\t\r]"
@@ -17,7 +21,10 @@ _NUMBER = r"^[+-]?[0-9]+(?:[.,][0-9]+)*$"
 
 
 def reject_rows(rejects: pl.DataFrame, fields: pl.DataFrame) -> pl.DataFrame:
-    """The lines of the file: rejects (line, codes, reasons, raw) with the fields (`_line`, text columns) they had."""
+    """The lines of the file: rejects (line, codes, reasons, raw) with the fields (`_line`, text columns) they had.
+
+    Those of a delivery have `part` too.
+    """
     names = [name for name in fields.columns if name != "_line"]
     joined = rejects.join(
         fields.with_columns(pl.lit(value=True).alias("_told")), left_on="line", right_on="_line", how="left"
@@ -26,6 +33,7 @@ def reject_rows(rejects: pl.DataFrame, fields: pl.DataFrame) -> pl.DataFrame:
     raw = pl.when(pl.col("_told").is_null()).then(formula_safe("raw"))
     return joined.sort("line", maintain_order=True).select(
         pl.col("line").alias(LINE),
+        *([formula_safe("part").alias(PART)] if "part" in rejects.columns else []),
         lists[0].alias(CODES),
         lists[1].alias(REASONS),
         raw.alias(RAW),
@@ -33,9 +41,10 @@ def reject_rows(rejects: pl.DataFrame, fields: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def header_line(header: Sequence[str]) -> bytes:
+def header_line(header: Sequence[str], *, has_parts: bool = False) -> bytes:
     """The header of the file: the notes' names, then the sender's."""
-    names = pl.DataFrame({"name": [*NOTES, *header]}).select(formula_safe("name"))["name"].to_list()
+    notes = [name for name in NOTES if has_parts or name != PART]
+    names = pl.DataFrame({"name": [*notes, *header]}).select(formula_safe("name"))["name"].to_list()
     return pl.DataFrame([names], orient="row").write_csv(include_header=False).encode()
 
 

@@ -38,7 +38,19 @@ def test_fields_stand_under_their_own_names_and_raw_text_only_where_there_are_no
     fields = pl.DataFrame({"_line": [7], "first": ["one"], "second": ["=two"]})
     written = header_line(["First", "=Second"]).decode() + reject_rows(rejects, fields).write_csv(include_header=False)
     assert list(csv.reader(io.StringIO(written))) == [
-        [*NOTES, "First", "'=Second"],
+        ["waybill_line", "waybill_codes", "waybill_reasons", "waybill_raw", "First", "'=Second"],
         ["7", "a; b", "x: 1; y: 2", "", "one", "'=two"],
         ["9", "c", "z", "'=br\"oken", "", ""],
+    ]
+
+
+def test_a_row_of_a_delivery_is_told_with_its_file_and_line_there() -> None:
+    rejects = pl.DataFrame([(7, ["a"], ["x: 1"], "one", "=in/b.csv:3")], {**REJECTS, "part": pl.String}, orient="row")
+    fields = pl.DataFrame({"_line": [7], "first": ["one"]})
+    written = (
+        header_line(["First"], has_parts=True) + reject_rows(rejects, fields).write_csv(include_header=False).encode()
+    )
+    assert list(csv.reader(io.StringIO(written.decode()))) == [
+        [*NOTES, "First"],
+        ["7", "'=in/b.csv:3", "a", "x: 1", "", "one"],
     ]

@@ -1,8 +1,11 @@
 """Columns that are not the declared ones: what the difference is, and what the policy makes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
+from records.widening import widens
 from waybill_contracts import Column, Declaration, Proposal
 
 from ingestor.domain.holds import COLUMNS_ADDED, COLUMNS_MISSING, Held, Reason, Refused
@@ -27,19 +30,53 @@ def is_tolerated(declaration: Declaration, accepted: Sequence[str], unknown: boo
     return (not unknown or takes_unknown) and (not missing or COLUMNS_MISSING in accepted)
 
 
-def judge_drift(
-    declaration: Declaration, missing: Sequence[str], added: dict[str, Column], samples: Samples
-) -> Held | Refused:
-    """What becomes of a file whose columns are not the declared ones."""
+def merged(found: Iterable[dict[str, Column]]) -> dict[str, Column]:
+    """Columns that several files have more than is declared, each of a type that loses nothing of any of them."""
+    columns: dict[str, Column] = {}
+    for name, column in (item for each in found for item in each.items()):
+        held = columns.setdefault(name, column)
+        if not widens(column.type, held.type):
+            columns[name] = column if widens(held.type, column.type) else Column()
+    return columns
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How columns differ from the declared ones; `parts`: the files of a delivery where they do."""
+
+    missing: Sequence[str]
+    added: dict[str, Column]
+    samples: Samples
+    parts: Sequence[str] = ()
+
+    @property
+    def where(self) -> str:
+        """The beginning of a sentence about it."""
+        others = f" and {len(self.parts) - 1} other files" if len(self.parts) > 1 else ""
+        return f"{self.parts[0]}{others}: " if self.parts else ""
+
+
+def judge_drift(declaration: Declaration, drift: Drift) -> Held | Refused:
+    """What becomes of a file, or a delivery, whose columns are not the declared ones."""
+    missing, added = drift.missing, drift.added
+    undeclared = f"{drift.where}columns that are not declared: {', '.join(added)}"
     if added and declaration.other_columns == "reject":
-        return Refused(COLUMNS_ADDED, f"columns that are not declared: {', '.join(added)}")
+        return Refused(COLUMNS_ADDED, undeclared)
     renames = likely_renames(missing, list(added))
-    facts = {"added": list(added), "missing": list(missing), "likely": renames, "samples": samples}
+    facts: dict[str, Any] = {
+        "added": list(added),
+        "missing": list(missing),
+        "likely": renames,
+        "samples": drift.samples,
+    }
+    if drift.parts:
+        facts["parts"] = list(drift.parts)
     reasons = []
     if added and declaration.other_columns != "ignore":
-        reasons.append(Reason(COLUMNS_ADDED, f"columns that are not declared: {', '.join(added)}", facts))
+        reasons.append(Reason(COLUMNS_ADDED, undeclared, facts))
     if missing:
-        reasons.append(Reason(COLUMNS_MISSING, f"declared columns that the file lacks: {', '.join(missing)}", facts))
+        text = f"{drift.where}declared columns that the file lacks: {', '.join(missing)}"
+        reasons.append(Reason(COLUMNS_MISSING, text, facts))
     optional = [name for name in missing if name not in declaration.needed_columns]
     accepts = declaration.other_columns == "accept" and not missing
     return Held(

@@ -2,12 +2,14 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from records.reject_file import header_line, reject_rows
 from records.rejects import no_rejects
+
+from ingestor.files.parts import Part, places
 
 KEPT_BYTES = 1 << 20
 TYPE_CODES = ["wrong_type", "out_of_range", "too_many_digits"]
@@ -63,7 +65,8 @@ class WarningTally:
 class RejectSpool:
     """Every reject of an attempt: as a file for the sender, the first of them at hand, all counted and remembered."""
 
-    def __init__(self, folder: Path, kept: int) -> None:
+    def __init__(self, folder: Path, kept: int, parts: Sequence[Part] = ()) -> None:
+        """`parts` of a delivery: each reject is told with its place in one of them."""
         self.path = folder / "rejects.csv"
         self.count = 0
         self.first = no_rejects()
@@ -72,11 +75,14 @@ class RejectSpool:
         self.mistyped = Counter[str]()
         """Values that are not of their column's type, by column."""
         self._kept = kept
+        self._parts = parts
         self._header = b""
+        self._names: list[str] = []
 
-    def begin(self, header: Sequence[str]) -> None:
-        """The sender's own header, under which rejects are written."""
-        self._header = header_line(header)
+    def begin(self, header: Mapping[str, str]) -> None:
+        """The sender's own header, under which rejects are written: as they call each column, by its name."""
+        self._names = list(header)
+        self._header = header_line(list(header.values()), has_parts=bool(self._parts))
 
     def add(self, rejects: pl.DataFrame, fields: pl.DataFrame, keys: pl.DataFrame) -> None:
         """Keep rejects (line, codes, reasons, raw), with the fields (`_line`, texts) and keys that some have."""
@@ -89,8 +95,16 @@ class RejectSpool:
         with self.path.open("ab") as file:
             if not self.count:
                 file.write(self._header)
-            reject_rows(rejects, fields).write_csv(file, include_header=False)
+            reject_rows(self._placed(rejects), self._in_order(fields)).write_csv(file, include_header=False)
         self.count += rejects.height
+
+    def _placed(self, rejects: pl.DataFrame) -> pl.DataFrame:
+        return rejects.with_columns(places(self._parts, rejects["line"])) if self._parts else rejects
+
+    def _in_order(self, fields: pl.DataFrame) -> pl.DataFrame:
+        """The fields as the header has them; the parts of a delivery may have their columns in different orders."""
+        lacking = [pl.lit(None, pl.String).alias(name) for name in self._names if name not in fields.columns]
+        return fields.with_columns(lacking).select("_line", *self._names)
 
     def _count_mistyped(self, rejects: pl.DataFrame) -> None:
         faults = rejects.select("codes", "reasons").explode("codes", "reasons")

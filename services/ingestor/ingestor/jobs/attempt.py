@@ -15,6 +15,7 @@ from ingestor.domain.attempts import MAX_STORED_REJECTS, MAX_WARNED_LINES
 from ingestor.domain.registration import Dataset, Position, is_twin
 from ingestor.domain.statement import Statement, statement_of
 from ingestor.files.bucket import Bucket
+from ingestor.files.parts import Part, parts_of
 from ingestor.files.spool import RejectSpool, RowSpool, WarningTally
 from ingestor.store.datasets import (
     find_dataset,
@@ -27,6 +28,8 @@ from ingestor.store.datasets import (
 SMALL_BYTES = 1 << 18
 """Of a file that is worked on without threads and COPY: a step of it keeps the event loop for 25 ms at most, also when
 its rows are so short that there are 50,000 of them."""
+SMALL_PARTS = 8
+"""Of a delivery of such a size: each costs a millisecond or two, however few rows it has."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Attempt:
     floors: dict[str, str]
     """Scope -> order value of the newest snapshot that spoke for all its keys."""
     folder: Path
+    parts: list[Part]
+    """What is read: the file itself, or the files of a delivery."""
     rejects: RejectSpool
     present: RowSpool
     """Keys of rejects, for a snapshot: their records are not missing."""
@@ -90,7 +95,8 @@ class Attempt:
 
     @property
     def is_small(self) -> bool:
-        return self.file.size <= SMALL_BYTES and not self.file.removes
+        size = sum(part.size for part in self.parts)
+        return size <= SMALL_BYTES and len(self.parts) <= SMALL_PARTS and not self.file.removes
 
     @property
     def declaration(self) -> Declaration:
@@ -120,11 +126,6 @@ class Attempt:
         """Declared type of each business column."""
         return {name: column.type for name, column in self.declaration.columns.items()}
 
-    @property
-    def content(self) -> Path:
-        """The file itself, on the local disk."""
-        return self.folder / "content"
-
     def find_twin(self, sha256: str) -> Position | None:
         """The newest position, where it holds the same bytes read in the same way; a retry is never skipped.
 
@@ -149,14 +150,17 @@ async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
 
 def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
     """The attempt that keeps in this folder what it finds."""
+    file = FileRegistered.model_validate(job.payload)
+    parts = parts_of(file, folder)
     return Attempt(
         job,
-        FileRegistered.model_validate(job.payload),
+        file,
         known.dataset,
         known.newest,
         known.floors,
         folder,
-        rejects=RejectSpool(folder, MAX_STORED_REJECTS),
+        parts,
+        rejects=RejectSpool(folder, MAX_STORED_REJECTS, parts if file.parts else ()),
         present=RowSpool(folder / "present"),
         notes=RowSpool(folder / "notes"),
         warnings=WarningTally(MAX_WARNED_LINES),

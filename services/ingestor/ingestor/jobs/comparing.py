@@ -286,7 +286,6 @@ def _reject_rows(attempt: Attempt, rows: pl.DataFrame) -> None:
     """Rejects (_line, _key, codes, reasons) that are known only when the whole file was read: it is read again."""
     if not rows.height:
         return
-    with attempt.content.open("rb") as source:
-        raw, fields = reread(source, attempt, rows["_line"])
+    raw, fields = reread(attempt, rows["_line"])
     rejects = rows.select("codes", "reasons", line="_line", raw=raw["raw"]).select("line", "codes", "reasons", "raw")
     attempt.rejects.add(rejects, fields, rows.select("_line", "_key"))

@@ -29,6 +29,7 @@ from ingestor.domain.holds import Held, Refused
 from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Position
 from ingestor.domain.statement import Statement
+from ingestor.files.parts import count_parts
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
 from ingestor.jobs.threads import each_beside
@@ -36,6 +37,7 @@ from ingestor.store import advancing
 from ingestor.store.advancing import NewHeads
 from ingestor.store.heads import PROBED_ROWS
 from ingestor.store.holds import insert_holds, insert_warnings
+from ingestor.store.parts import insert_parts
 from ingestor.store.positions import Said, take_position
 from ingestor.store.rejects import close_rejects, insert_rejects, open_rejects
 
@@ -50,7 +52,7 @@ async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tu
         await _advance_heads(tx, attempt, changes, batches)
         event = event.model_copy(update={"closed_rejects": await _settle_rejects(tx, attempt, changes)})
         await take_position(tx, attempt.dataset, event, _said(attempt))
-        await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+        await _keep_first_rejects(tx, attempt)
         await insert_warnings(tx, attempt.dataset.id, attempt.number, attempt.warnings.counts, attempt.warnings.lines)
         await emit(tx, event)
         await attempt.job.end(tx, "DONE")
@@ -109,7 +111,7 @@ async def hold(attempt: Attempt, stores: Stores, held: Held) -> None:
     )
     async with attempt.job.step(stores.db) as tx:
         await insert_holds(tx, attempt.dataset.id, attempt.number, held.reasons)
-        await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+        await _keep_first_rejects(tx, attempt)
         await emit(tx, event)
         await attempt.job.end(tx, "HELD" if held.blocks else "LATE", str(held))
     _count(file, "HELD")
@@ -154,7 +156,7 @@ async def fail(attempt: Attempt, stores: Stores, fault: FileFault) -> None:
     await _keep_rejects(attempt, stores)
     event = _file_failed(attempt.file, attempt.number, fault)
     async with attempt.job.step(stores.db) as tx:
-        await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+        await _keep_first_rejects(tx, attempt)
         await emit(tx, event)
         await attempt.job.end(tx, "FAILED", f"{event.code}: {event.reason}")
     _count(attempt.file, "FAILED")
@@ -171,6 +173,12 @@ async def _keep_rejects(attempt: Attempt, stores: Stores) -> None:
     if attempt.rejects.count:
         key = rejects_key(attempt.file, attempt.number)
         await stores.bucket.put_rejects(attempt.file.bucket, key, attempt.rejects.path)
+
+
+async def _keep_first_rejects(tx: Tx, attempt: Attempt) -> None:
+    """The first of them at hand, and in a delivery what turns their lines into files and lines."""
+    await insert_rejects(tx, attempt.dataset.id, attempt.number, attempt.rejects.first)
+    await insert_parts(tx, attempt.dataset.id, attempt.number, count_parts(attempt.parts))
 
 
 async def _new_heads(changes: Changes, attempt: Attempt, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:
@@ -221,6 +229,7 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         order_column=attempt.statement.order_column,
         corrects=file.corrects,
         warnings=tuple(RuleCount(rule=rule, rows=count) for rule, count in attempt.warnings.counts.items()),
+        parts=count_parts(attempt.parts),
     )
 
 

@@ -10,6 +10,7 @@ from ingestor.documents import Documents
 from ingestor.domain.guard import check_drift, judge_shares
 from ingestor.domain.holds import LATE, NOT_ITS_FILE, NOT_NEWEST, Held, Reason, Refused
 from ingestor.files.bucket import Bucket, TruncatedObject
+from ingestor.files.parts import Part
 from ingestor.files.workspace import Workspaces
 from ingestor.jobs.attempt import Attempt, Stores, begin
 from ingestor.jobs.comparing import Changes, compare
@@ -55,23 +56,29 @@ async def take_in(attempt: Attempt, stores: Stores) -> None:
 
 async def read_and_compare(attempt: Attempt, stores: Stores) -> Changes:
     """The file's rows, strictly read, typed, judged and identified, against the heads of their keys."""
-    with attempt.content.open("rb") as source:
-        await beside(attempt.is_small, complete, source, attempt)
-        source.seek(0)
-        # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
-        typed = type_and_judge(read(source, attempt), attempt)
-        rows = identify(typed if attempt.is_small else ahead(typed), attempt)
-        return await compare(rows, attempt, stores)
+    await beside(attempt.is_small, complete, attempt)
+    # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
+    typed = type_and_judge(read(attempt), attempt)
+    rows = identify(typed if attempt.is_small else ahead(typed), attempt)
+    return await compare(rows, attempt, stores)
 
 
 async def fetch(attempt: Attempt, bucket: Bucket) -> str:
-    """The object's version on the local disk, whole; its SHA-256. Of a removed object there is nothing to read."""
-    file = attempt.file
-    if file.removes:
+    """What is to be read on the local disk, whole; its SHA-256, of a delivery that of its parts' digests in order.
+
+    Of a removed object there is nothing to read.
+    """
+    if attempt.file.removes:
         return hashlib.sha256().hexdigest()
-    size, sha256 = await bucket.fetch(file.bucket, file.object_key, file.version_id, attempt.content)
-    if size != file.size:
-        raise TruncatedObject(f"{size} of {file.size} bytes arrived")
+    digests = [await _fetch_part(part, attempt.file.bucket, bucket) for part in attempt.parts]
+    return hashlib.sha256(bytes.fromhex("".join(digests))).hexdigest() if attempt.file.parts else digests[0]
+
+
+async def _fetch_part(part: Part, name: str, bucket: Bucket) -> str:
+    with part.named_in_faults():
+        size, sha256 = await bucket.fetch(name, part.key, part.version_id, part.path)
+    if size != part.size:
+        raise TruncatedObject(part.named(f"{size} of {part.size} bytes arrived"))
     return sha256
 
 

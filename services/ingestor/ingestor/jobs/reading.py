@@ -1,8 +1,7 @@
 """Bytes to identified rows, a block at a time: nothing is read before somebody asks for the next block."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import BinaryIO
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 from records.columns import canonical
@@ -15,52 +14,112 @@ from records.key import content_keys, keys, line_keys
 from records.order import row_orders
 from records.reject_file import LINE, NOTES, as_sent
 from records.row_hash import row_hashes
+from waybill_contracts import Column
 
-from ingestor.domain.drift import Samples, is_tolerated, judge_drift
+from ingestor.domain.drift import Drift, Samples, is_tolerated, judge_drift, merged
 from ingestor.domain.holds import UNDECLARED, Held, Reason
+from ingestor.files.parts import Part
 from ingestor.jobs.attempt import Attempt
 
 SAMPLE_ROWS = 3
 
 
-def complete(source: BinaryIO, attempt: Attempt) -> None:
+@dataclass(frozen=True)
+class Header:
+    """How a part begins: what its columns are called in it, and how the declaration reads that."""
+
+    part: Part
+    sent: list[str]
+    match: Match
+
+
+def complete(attempt: Attempt) -> None:
     """Raises Held with what the file shows, where the declaration leaves columns or key to be found in the first file.
 
-    It is taken at once under the declaration that this makes, and so is every later one.
+    It is taken at once under the declaration that this makes, and so is every later one. Of a delivery its first part
+    shows it.
     """
     if not attempt.declaration.is_complete:
+        first = attempt.parts[0]
+        with first.path.open("rb") as source, first.named_in_faults():
+            proposal = infer(source, attempt.declaration)
         reason = Reason(UNDECLARED, "columns and key are found in this file, and declared from now on")
-        raise Held([reason], proposal=infer(source, attempt.declaration), decided_by="inference")
+        raise Held([reason], proposal=proposal, decided_by="inference")
 
 
-def read(source: BinaryIO, attempt: Attempt) -> Iterator[Block]:
-    """The file's records as text columns with line numbers; every byte of it is accounted for.
+def read(attempt: Attempt) -> Iterator[Block]:
+    """The records as text columns with line numbers, which go on from part to part; every byte is accounted for.
 
-    Held or Refused where its columns are not the declared ones.
+    Held or Refused where the columns are not the declared ones, in any part.
     """
-    reader = CsvReader(source)
-    attempt.rejects.begin(_sent_header(reader.header, attempt))
-    found = _match(reader.header, attempt)
-    if not is_tolerated(attempt.declaration, attempt.accepted, bool(found.unknown), bool(found.missing)):
-        with attempt.content.open("rb") as again:
-            added = infer_columns(again, attempt.declaration, found.unknown)
-        samples = _samples(next(reader.blocks(found.names), None), found.unknown)
-        raise judge_drift(attempt.declaration, found.missing, added, samples)
-    for block in reader.blocks(found.names):
-        yield _with_nulls(_as_sent(block, attempt), found.missing)
-    reader.coverage.prove(attempt.file.size)
+    headers = [_read_header(part, attempt) for part in attempt.parts]
+    attempt.rejects.begin(_sent_header(headers))
+    _check_columns(headers, attempt)
+    lines = 0
+    for header in headers:
+        header.part.first_line = lines + 1
+        lines += yield from _read_part(header, attempt)
 
 
-def _match(header: Sequence[str], attempt: Attempt) -> Match:
+def _read_part(header: Header, attempt: Attempt) -> Generator[Block, None, int]:
+    """The records of one part; how many lines it has."""
+    part = header.part
+    with part.path.open("rb") as source, part.named_in_faults():
+        reader = CsvReader(source)
+        for block in reader.blocks(header.match.names):
+            part.rows += block.frame.height + block.rejects.height
+            yield _with_nulls(_as_sent(_moved(block, part), attempt), header.match.missing)
+        reader.coverage.prove(part.size)
+    return reader.line - 1
+
+
+def _moved(block: Block, part: Part) -> Block:
+    """The block with the lines that it has in the whole delivery."""
+    if part.first_line == 1:
+        return block
+    by = part.first_line - 1
+    frame, rejects = block.frame.with_columns(pl.col("_line") + by), block.rejects.with_columns(pl.col("line") + by)
+    return replace(block, frame=frame, rejects=rejects)
+
+
+def _read_header(part: Part, attempt: Attempt) -> Header:
     """The header as the declaration reads it; notes in a file of rejects that comes back are no drift."""
-    found = match(header, attempt.declaration)
-    if not attempt.file.corrects:
-        return found
-    return replace(found, unknown=tuple(name for name in found.unknown if name not in NOTES))
+    with part.path.open("rb") as source, part.named_in_faults():
+        sent = CsvReader(source).header
+        found = match(sent, attempt.declaration)
+    if attempt.file.corrects:
+        found = replace(found, unknown=tuple(name for name in found.unknown if name not in NOTES))
+    return Header(part, sent, found)
 
 
-def _sent_header(header: Sequence[str], attempt: Attempt) -> list[str]:
-    return [name for name in header if not (attempt.file.corrects and name in NOTES)]
+def _sent_header(headers: Sequence[Header]) -> dict[str, str]:
+    """By its name what each column is called where it first appears; the notes are not the sender's."""
+    called: dict[str, str] = {}
+    for header in headers:
+        for name, sent in zip(header.match.names, header.sent, strict=True):
+            called.setdefault(name, sent)
+    return {name: sent for name, sent in called.items() if name not in NOTES}
+
+
+def _check_columns(headers: Sequence[Header], attempt: Attempt) -> None:
+    """Raises where the columns of a part are not the declared ones, with what all that differ have in common."""
+    differing = [header for header in headers if not header.match.is_exact]
+    lacking = {name for header in differing for name in header.match.missing}
+    is_unknown = any(header.match.unknown for header in differing)
+    if is_tolerated(attempt.declaration, attempt.accepted, is_unknown, bool(lacking)):
+        return
+    missing = [name for name in attempt.declaration.columns if name in lacking]
+    parts = [header.part.key for header in differing if header.part.file_id]
+    added = merged(_added(header, attempt) for header in differing)
+    samples: Samples = {}
+    for header in differing:
+        samples = _samples(header) | samples
+    raise judge_drift(attempt.declaration, Drift(missing, added, samples, parts))
+
+
+def _added(header: Header, attempt: Attempt) -> dict[str, Column]:
+    with header.part.path.open("rb") as source, header.part.named_in_faults():
+        return infer_columns(source, attempt.declaration, header.match.unknown)
 
 
 def _as_sent(block: Block, attempt: Attempt) -> Block:
@@ -81,9 +140,13 @@ def _with_nulls(block: Block, missing: Sequence[str]) -> Block:
     return replace(block, frame=block.frame.with_columns(nulls))
 
 
-def _samples(block: Block | None, names: Iterable[str]) -> Samples:
-    """The first values of these columns."""
-    return {} if block is None else {name: block.frame[name].head(SAMPLE_ROWS).to_list() for name in names}
+def _samples(header: Header) -> Samples:
+    """The first values of the columns that are not declared."""
+    with header.part.path.open("rb") as source, header.part.named_in_faults():
+        block = next(CsvReader(source).blocks(header.match.names), None)
+    if block is None:
+        return {}
+    return {name: block.frame[name].head(SAMPLE_ROWS).to_list() for name in header.match.unknown}
 
 
 def type_and_judge(blocks: Iterable[Block], attempt: Attempt) -> Iterator[pl.DataFrame]:
@@ -134,13 +197,15 @@ def _keys(frame: pl.DataFrame, hashes: pl.Series, attempt: Attempt) -> pl.Series
             return content_keys(hashes)
 
 
-def reread(source: BinaryIO, attempt: Attempt, lines: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Raw text (line, raw) and fields of the rows that start at these lines, in file order; reads the file again."""
-    reader = CsvReader(source)
+def reread(attempt: Attempt, lines: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Raw text (line, raw) and fields of the rows that start at these lines, in file order; reads the parts again."""
     raw, fields = [pl.DataFrame(schema={"line": pl.Int64, "raw": pl.String})], []
-    for block in reader.blocks(_match(reader.header, attempt).names):
-        rows = block.frame["_line"].is_in(lines.implode()).arg_true()
-        if rows.len():
-            raw.append(pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)}))
-            fields.append(_without_notes(_as_sent(block, attempt).frame[rows]))
-    return pl.concat(raw), pl.concat(fields)
+    for part in attempt.parts:
+        header = _read_header(part, attempt)
+        with part.path.open("rb") as source:
+            for block in (_moved(block, part) for block in CsvReader(source).blocks(header.match.names)):
+                rows = block.frame["_line"].is_in(lines.implode()).arg_true()
+                if rows.len():
+                    raw.append(pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)}))
+                    fields.append(_without_notes(_as_sent(block, attempt).frame[rows]))
+    return pl.concat(raw), pl.concat(fields, how="diagonal")
