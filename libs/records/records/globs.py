@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
-from waybill_contracts import Declaration
+from waybill_contracts import Declaration, Group
 
 MAX_WILDCARDS = 20
+HIDDEN = ("_", ".")
+"""How the parts of keys begin that are not for everybody."""
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/")
 _TOKEN = re.compile(r"(?P<wildcard>\*+|\?)|\{(?P<capture>[^{}]*)\}|(?P<literal>[^*?{}]+)|(?P<stray>[{}])")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -21,7 +23,10 @@ class BadGlob(ValueError):
 
 @dataclass(frozen=True)
 class Glob:
-    """A compiled pattern; `literals` counts the characters that it demands, `prefix` is what every key begins with."""
+    """A compiled pattern; `literals` counts the characters that it demands, `prefix` is what every key begins with.
+
+    `hidden` counts its parts that begin with '_' or '.'.
+    """
 
     pattern: str
     bucket: str | None
@@ -29,6 +34,7 @@ class Glob:
     literals: int
     names: tuple[str, ...]
     regex: str
+    hidden: int = 0
 
     def fits(self, bucket: str, keys: Sequence[str]) -> dict[str, dict[str, str]]:
         """The keys of the bucket that fit, each with its captures; where several are possible, first ones are long."""
@@ -54,19 +60,51 @@ def glob_problems(declaration: Declaration) -> list[str]:
             names |= set(compile_glob(pattern).names)
         except BadGlob as problem:
             problems.append(f"files: {pattern[:60]!r}: {problem}")
+    if declaration.group:
+        found = _group_problems(declaration.group, is_for_any_table=declaration.is_for_any_table)
+        if isinstance(found, str):
+            problems.append(found)
+        else:
+            names = set(found)
     path = declaration.partition and declaration.partition.path
     if path and not problems and path not in names:
-        problems.append(f"partition.path: expected a capture of files, found {path!r}")
+        told_by = "the group" if declaration.group else "files"
+        problems.append(f"partition.path: expected a capture of {told_by}, found {path!r}")
     return problems
 
 
+def group_pattern(group: Group) -> str:
+    """Of the object that tells of a delivery."""
+    return str(group.marker or group.manifest)
+
+
+def _group_problems(group: Group, *, is_for_any_table: bool) -> tuple[str, ...] | str:
+    """What is wrong with the pattern of a group; nothing: the names of what it captures."""
+    field, pattern = "group.marker" if group.marker else "group.manifest", group_pattern(group)
+    try:
+        names = compile_glob(pattern, is_marker=True).names
+    except BadGlob as problem:
+        return f"{field}: {pattern[:60]!r}: {problem}"
+    if is_for_any_table and "table" not in names:
+        return f"{field}: expected {{table}} in the pattern of a declaration for any table"
+    return names
+
+
 @lru_cache(maxsize=10_000)
-def compile_glob(pattern: str, organisation: str | None = None, table: str | None = None) -> Glob:
-    """`**` any parts, `*` and `?` within a part, `{name}` a run within a part; the names given are literal captures."""
+def compile_glob(
+    pattern: str, organisation: str | None = None, table: str | None = None, *, is_marker: bool = False
+) -> Glob:
+    """`**` any parts, `*` and `?` within a part, `{name}` a run within a part; the names given are literal captures.
+
+    Only that of a marker or manifest may name parts that begin with '_' or '.'.
+    """
     fixed = {"organisation": organisation, "table": table}
     bucket, path = _split_bucket(pattern)
     parts = path.split("/")
     pieces = [piece for number, part in enumerate(parts) for piece in _part(part, number == len(parts) - 1, fixed)]
+    hidden = sum(part.startswith(HIDDEN) for part in parts)
+    if hidden and not is_marker:
+        raise BadGlob("expected no part that begins with '_' or '.': such keys are never taken")
     names = tuple(piece.name for piece in pieces if piece.name)
     if len(set(names)) != len(names):
         raise BadGlob("expected each capture once")
@@ -79,6 +117,7 @@ def compile_glob(pattern: str, organisation: str | None = None, table: str | Non
         literals=len(bucket or "") + sum(len(piece.text) for piece in pieces if piece.is_literal),
         names=names,
         regex=rf"\A({''.join(piece.regex for piece in pieces)})\z",
+        hidden=hidden,
     )
 
 
@@ -110,8 +149,6 @@ def _part(part: str, is_last: bool, fixed: dict[str, str | None]) -> Iterator[_P
         return
     if not part or part in (".", "..") or "\\" in part or "\0" in part:
         raise BadGlob("expected parts of some text between single '/', without '.', '..' and backslash")
-    if part.startswith(("_", ".")):
-        raise BadGlob("expected no part that begins with '_' or '.': such keys are never taken")
     for token in _TOKEN.finditer(part):
         yield _piece(token, fixed)
     if not is_last:

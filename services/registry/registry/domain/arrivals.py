@@ -132,10 +132,19 @@ def _place(version: Routed, route: Route | Ignored, standings: dict[str, Dataset
     if route.corrects:
         standings[route.dataset] = standing = follow(standing)
         return Place(route, standing.last_arrival, standing.declaration_version)
+    if route.told_by:
+        return Place(route, reason=awaiting(route), waits=True)
     order = file_order(standing.order_by, version.key)
     late = is_late(standing, version.last_modified, order)
     standings[route.dataset] = standing = arrive(standing, version.last_modified, order)
     return Place(route, standing.last_arrival, standing.declaration_version, late, order)
+
+
+def awaiting(route: Route) -> str:
+    """Why a file of a delivery, or what tells of it, has no arrival yet."""
+    if route.tells:
+        return f"the {route.told_by} of a delivery: its files are being looked up"
+    return f"part of a delivery: waits for its {route.told_by}"
 
 
 def is_late(standing: DatasetStanding, modified: datetime, order: str | None) -> bool:

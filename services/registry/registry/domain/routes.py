@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import product
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
-from records.globs import Glob, compile_glob
-from waybill_contracts.declaration import ANY_TABLE, DEFAULT_FILES, Declaration
+from records.globs import HIDDEN, Glob, compile_glob, group_pattern
+from waybill_contracts.declaration import ANY_TABLE, DEFAULT_FILES, Declaration, Group
 from waybill_contracts.event import ORGANISATION_PATTERN, TABLE_PATTERN, dataset_name
 
 from registry.domain.corrections import FOLDER, corrected_file, is_correction
@@ -19,14 +19,22 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_SHOWN = 60
 
 
+ToldBy = Literal["marker", "manifest"]
+
+
 @dataclass(frozen=True)
 class Route:
-    """The dataset that a key belongs to, what its pattern captures, and the file that it corrects."""
+    """The dataset that a key belongs to, what its pattern captures, and the file that it corrects.
+
+    `told_by` where the dataset's files come as deliveries: what tells that one is whole; `tells` if the key is that.
+    """
 
     organisation: str
     table: str
     captures: Mapping[str, str] = field(default_factory=dict, compare=False)
     corrects: UUID | None = None
+    told_by: ToldBy | None = None
+    tells: bool = False
 
     @property
     def dataset(self) -> str:
@@ -49,10 +57,17 @@ class Declared:
     table: str
     files: tuple[str, ...] = DEFAULT_FILES
     since: str | None = None
+    group: Group | None = None
 
     @property
     def dataset(self) -> str:
         return dataset_name(self.organisation, self.table)
+
+    @property
+    def told_by(self) -> ToldBy | None:
+        if self.group is None:
+            return None
+        return "marker" if self.group.marker else "manifest"
 
     @property
     def takes_default_layout(self) -> bool:
@@ -63,6 +78,12 @@ class Declared:
         """Its own patterns; the default layout is everybody's."""
         table = None if self.table == ANY_TABLE else self.table
         return [compile_glob(each, self.organisation, table) for each in self.files if each not in DEFAULT_FILES]
+
+    @property
+    def telling(self) -> list[Glob]:
+        """The pattern of what tells of its deliveries, if its files come so."""
+        table = None if self.table == ANY_TABLE else self.table
+        return [compile_glob(group_pattern(self.group), self.organisation, table, is_marker=True)] if self.group else []
 
 
 class Routed(Protocol):
@@ -90,36 +111,40 @@ class Routes:
 
     def __init__(self, declared: Iterable[Declared] = ()) -> None:
         self._declared = {each.dataset: each for each in declared}
-        self._globs = [(each, glob) for each in self._declared.values() for glob in each.globs]
+        self._globs = [(each, glob, False) for each in self._declared.values() for glob in each.globs]
+        self._globs += [(each, glob, True) for each in self._declared.values() for glob in each.telling]
 
     def route(self, versions: Sequence[Routed]) -> list[Route | Ignored]:
         """Where each version belongs."""
         found = [fixed_place(version.key) for version in versions]
-        fits = self._fits(version for version, place in zip(versions, found, strict=True) if not place)
+        open_to_all = [
+            version for version, place in zip(versions, found, strict=True) if not place or may_tell(version.key)
+        ]
+        fits = self._fits(open_to_all)
         return [
-            place or self._choose(version, fits.get((version.bucket, version.key), []))
+            self._choose(version, fits.get((version.bucket, version.key), []), place)
             for version, place in zip(versions, found, strict=True)
         ]
 
     def _fits(self, versions: Iterable[Routed]) -> dict[tuple[str, str], list[_Fit]]:
-        keys: dict[str, list[str]] = {}
+        keys: dict[tuple[str, int], list[str]] = {}
         for version in versions:
-            keys.setdefault(version.bucket, []).append(version.key)
+            keys.setdefault((version.bucket, hidden_parts(version.key)), []).append(version.key)
         fits: dict[tuple[str, str], list[_Fit]] = {}
-        for (declared, glob), (bucket, named) in product(self._globs, keys.items()):
-            for key, captured in glob.fits(bucket, named).items():
-                fits.setdefault((bucket, key), []).append(self._fit(declared, glob, captured))
+        for (declared, glob, tells), ((bucket, hidden), named) in product(self._globs, keys.items()):
+            # As many as the pattern names, so it names them all: what captures one of them leaves too few for the rest.
+            for key, captured in glob.fits(bucket, named).items() if hidden == glob.hidden else ():
+                fits.setdefault((bucket, key), []).append(self._fit(declared, glob, captured, tells))
         return fits
 
-    def _fit(self, declared: Declared, glob: Glob, captured: Mapping[str, str]) -> _Fit:
-        if declared.table != ANY_TABLE:
-            return _Fit(glob.literals, Route(declared.organisation, declared.table, captured), True)
-        route = Route(declared.organisation, captured["table"], captured)
-        return _Fit(glob.literals, route, route.dataset not in self._declared)
+    def _fit(self, declared: Declared, glob: Glob, captured: Mapping[str, str], tells: bool) -> _Fit:
+        table = captured["table"] if declared.table == ANY_TABLE else declared.table
+        route = Route(declared.organisation, table, captured, told_by=declared.told_by, tells=tells)
+        return _Fit(glob.literals, route, route.dataset == declared.dataset or route.dataset not in self._declared)
 
-    def _choose(self, version: Routed, fits: list[_Fit]) -> Route | Ignored:
+    def _choose(self, version: Routed, fits: list[_Fit], fixed: Route | Ignored | None) -> Route | Ignored:
         if not fits:
-            return self._by_default(version)
+            return fixed or self._by_default(version)
         standing = [fit for fit in fits if fit.stands]
         if not standing:
             return self._elsewhere(self._declared[fits[0].route.dataset])
@@ -128,7 +153,8 @@ class Routes:
         if len(best) > 1:
             return Ignored(f"fits routes of {' and '.join(sorted(best))}")
         (route,) = best.values()
-        return self._checked(version, route)
+        telling = [fit.route for fit in standing if fit.route.dataset == route.dataset and fit.route.tells]
+        return self._checked(version, telling[0] if telling else route)
 
     def _by_default(self, version: Routed) -> Route | Ignored:
         parts = version.key.split("/")
@@ -138,7 +164,7 @@ class Routes:
         declared = self._declaration_of(route)
         if declared and not declared.takes_default_layout and not name_fault(route):
             return self._elsewhere(declared)
-        return self._checked(version, route)
+        return self._checked(version, replace(route, told_by=declared.told_by if declared else None))
 
     def _elsewhere(self, declared: Declared) -> Ignored:
         return Ignored(f"no route fits: {declared.dataset} declares other files, {shown(', '.join(declared.files))}")
@@ -161,7 +187,11 @@ def partition_of(declaration: Declaration, bucket: str, key: str) -> str | None:
     if declaration.partition is None or declaration.partition.path is None:
         return None
     globs = [compile_glob(each, declaration.organisation, declaration.table) for each in declaration.files]
-    for glob in sorted(globs, key=lambda glob: -glob.literals):
+    globs.sort(key=lambda glob: -glob.literals)
+    if declaration.group:
+        told_by = group_pattern(declaration.group)
+        globs.insert(0, compile_glob(told_by, declaration.organisation, declaration.table, is_marker=True))
+    for glob in globs:
         if captured := glob.fits(bucket, [key]):
             return captured[key].get(declaration.partition.path)
     return None
@@ -192,6 +222,18 @@ def _correction(key: str) -> Route | Ignored:
     return Ignored(fault or f"{shown('/'.join(rest))} names no file to correct: {expected}", waits=False)
 
 
+def hidden_parts(key: str) -> int:
+    """How many parts of the key are not for everybody."""
+    return sum(part.startswith(HIDDEN) for part in key.split("/"))
+
+
+def may_tell(key: str) -> bool:
+    """Whether nothing but its parts that begin with '_' or '.' keeps the key from being taken."""
+    if is_correction(key):
+        return False
+    return path_fault("/".join(part.lstrip("_.") if part.startswith(HIDDEN) else part for part in key.split("/"))) is None
+
+
 def path_fault(key: str) -> str | None:
     """Why a key can be no file of anybody, whatever is declared."""
     parts = key.split("/")
@@ -201,7 +243,7 @@ def path_fault(key: str) -> str | None:
         return "the key holds a backslash or NUL"
     if ".." in parts:
         return "the key holds a part '..'"
-    hidden = next((part for part in parts if part.startswith(("_", "."))), None)
+    hidden = next((part for part in parts if part.startswith(HIDDEN)), None)
     if hidden is not None:
         return f"the part {shown(hidden)} begins with '_' or '.'"
     if key.endswith("/"):

@@ -134,9 +134,10 @@ async def add_declaration(tx: Tx, declaration: Declaration, who: str, why: str |
 
 
 def _routes(declaration: Declaration) -> dict[str, Any] | None:
-    if declaration.files == DEFAULT_FILES and declaration.since is None:
+    if declaration.files == DEFAULT_FILES and declaration.since is None and declaration.group is None:
         return None
-    return {"files": declaration.files, "since": declaration.since}
+    told = {"files": declaration.files, "since": declaration.since}
+    return told | ({"group": declaration.group.model_dump(exclude_none=True)} if declaration.group else {})
 
 
 async def note_declaration(tx: Tx, dataset: str, outcome: str, who: str, why: str | None) -> None:

@@ -11,6 +11,10 @@ from registry.store import datasets, routing
 from registry.store.registration import INFERENCE, register_waiting
 
 
+ROUTED_BY = ("files", "since", "group")
+"""What of a declaration says which keys it takes."""
+
+
 async def declare(tx: Tx, declaration: Declaration, who: str, why: str | None) -> str | None:
     """From now on the dataset's files mean this, and those that waited are registered; else why it is refused."""
     await routing.take(tx)
@@ -33,7 +37,7 @@ async def declare(tx: Tx, declaration: Declaration, who: str, why: str | None) -
     version = await _accept(tx, current, declaration, who, why)
     if declaration.is_for_any_table:
         await _pass_on(tx, declaration, version, who)
-    if current is None or (current.files, current.since) != (declaration.files, declaration.since):
+    if current is None or any(getattr(current, name) != getattr(declaration, name) for name in ROUTED_BY):
         await register_waiting(tx, await routing.renew(tx), who)
     return None
 

@@ -1,12 +1,12 @@
 """All routes together: one row that registering shares, and that accepting a declaration has for itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import orjson
 from chassis import Tx
-from waybill_contracts.declaration import DEFAULT_FILES
+from waybill_contracts.declaration import DEFAULT_FILES, Group
 
 from registry.domain.routes import Declared, Routes
 
@@ -58,6 +58,10 @@ def _compile(text: str) -> Routes:
 
 
 def _declared(
-    organisation: str, table: str, files: Sequence[str] = DEFAULT_FILES, since: str | None = None
+    organisation: str,
+    table: str,
+    files: Sequence[str] = DEFAULT_FILES,
+    since: str | None = None,
+    group: Mapping[str, str] | None = None,
 ) -> Declared:
-    return Declared(organisation, table, tuple(files), since)
+    return Declared(organisation, table, tuple(files), since, Group(**group) if group else None)
