@@ -1,6 +1,6 @@
 """Made-up deliveries: what datasets may mean, what their files may hold, and when services die meanwhile."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from installation import SERVICES
@@ -46,6 +46,7 @@ class Drop:
     folder: str
     order: int
     content: bytes
+    times: int = 1
 
     def name(self, number: int) -> str:
         return f"{self.folder}/file {number:02}_{self.order}.csv"
@@ -53,11 +54,12 @@ class Drop:
 
 @dataclass(frozen=True)
 class Round:
-    """Files dropped one after the other, whether a service dies meanwhile, and what is decided once all is quiet."""
+    """Files dropped one after the other, what is decided once all is quiet, and which service dies meanwhile."""
 
     drops: list[Drop]
-    killed: str | None
-    decisions: list[str] = field(default_factory=list)
+    killed_at_drops: str | None
+    decisions: list[str]
+    killed_at_decisions: str | None
 
 
 LINES = st.tuples(
@@ -74,9 +76,8 @@ GOOD_LINES = st.tuples(
     st.sampled_from(["north", "south"]),
     st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-03"]),
 )
-TABLES = st.one_of(
-    st.lists(GOOD_LINES, max_size=8, unique_by=lambda line: line[0]), st.lists(LINES, max_size=8), st.lists(LINES)
-)
+GOOD_TABLES = st.lists(GOOD_LINES, min_size=3, max_size=8, unique_by=lambda line: line[0])
+TABLES = st.one_of(GOOD_TABLES, GOOD_TABLES, st.lists(st.one_of(GOOD_LINES, LINES), max_size=8), st.lists(LINES))
 HEADER = tuple(COLUMNS)
 SHAPES = st.sampled_from(["as declared"] * 12 + ["added", "missing", "renamed", "short line", "empty", "broken"])
 
@@ -98,10 +99,11 @@ def content_of(shape: str, table: list[tuple[str, ...]]) -> bytes:
 
 
 CONTENTS = st.builds(content_of, SHAPES, TABLES)
-DROPS = st.builds(Drop, st.sampled_from(["east", "west"]), st.integers(1, 12), CONTENTS)
-DECISIONS = st.lists(st.sampled_from(["release", "release", "map", "accept", "refuse"]), min_size=3, max_size=3)
-ROUNDS = st.builds(
-    Round, st.lists(DROPS, min_size=3, max_size=8), st.sampled_from([None, *SERVICES]), DECISIONS
-)  # fmt: skip
-STORIES = st.lists(ROUNDS, min_size=2, max_size=4)
-"""Up to 32 files."""
+DROPS = st.builds(
+    Drop, st.sampled_from(["east", "west"]), st.integers(1, 12), CONTENTS, st.sampled_from([1, 1, 1, 1, 2])
+)
+DECISIONS = st.lists(st.sampled_from(["release", "release", "map", "accept", "refuse"]), min_size=6, max_size=6)
+DEATHS = st.sampled_from([None, *SERVICES])
+ROUNDS = st.builds(Round, st.lists(DROPS, min_size=4, max_size=7), DEATHS, DECISIONS, DEATHS)
+STORIES = st.lists(ROUNDS, min_size=3, max_size=4)
+"""12 to 30 files, mostly."""

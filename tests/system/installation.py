@@ -175,7 +175,9 @@ class Installation:
             last = await self.files(dataset)
             return len(last) == count and are_quiet(last)
 
-        await until(done, seconds, lambda: f"{dataset}: {[(f['arrival'], f['state'], f['reason']) for f in last]}")
+        # Many are waited for at once, by one process.
+        standing = lambda: f"{dataset}: {[(f['arrival'], f['state'], f['reason']) for f in last]}"  # noqa: E731
+        await until(done, seconds, standing, pause=0.2)
         return last
 
 
@@ -210,13 +212,13 @@ def http(port: int, path: str) -> tuple[int, str]:
         return 0, str(error)
 
 
-async def until(condition: Any, seconds: float, message: Any = "") -> None:
+async def until(condition: Any, seconds: float, message: Any = "", pause: float = 0.05) -> None:
     """Wait until the asynchronous condition holds; fails with the message when it does not in time."""
     end = time.monotonic() + seconds
     while not await condition():
         if time.monotonic() > end:
             raise AssertionError(f"not within {seconds} s: {message() if callable(message) else message}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
 
 
 def new_dataset(organisation: str = "acme") -> str:

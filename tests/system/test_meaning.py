@@ -1,7 +1,8 @@
 """Whatever is delivered, held and decided, and whoever dies meanwhile: the stores end as the oracle says."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 import pytest
 from dataset import Dataset
@@ -10,11 +11,28 @@ from hypothesis import HealthCheck, Phase, given, settings
 from installation import Installation
 
 pytestmark = pytest.mark.timeout(300)
+MIDST_SECONDS = 0.3
+
+
+@asynccontextmanager
+async def dying(installation: Installation, name: str | None) -> AsyncIterator[None]:
+    """In the midst of the block the service dies, and is started again."""
+
+    async def die(name: str) -> None:
+        await asyncio.sleep(MIDST_SECONDS)
+        installation.processes[name].kill()
+        await installation.start(name)
+
+    death = asyncio.create_task(die(name)) if name else None
+    yield
+    if death:
+        await death
 
 
 async def drop_all(dataset: Dataset, story: Round) -> None:
     for drop in story.drops:
-        await dataset.drop(drop.content, drop.name(len(dataset.contents)))
+        for _ in range(drop.times):
+            await dataset.drop(drop.content, drop.name(len(dataset.contents)))
 
 
 async def decide(dataset: Dataset, decisions: Iterable[str]) -> None:
@@ -48,14 +66,11 @@ async def test_any_sequence_of_files_decisions_and_deaths_ends_as_the_oracle_say
 ) -> None:
     datasets = await asyncio.gather(*[Dataset.declared(running, meaning=meaning) for meaning in MEANINGS.values()])
     for round_ in story:
-        drops = [asyncio.create_task(drop_all(dataset, round_)) for dataset in datasets]
-        if round_.killed:
-            await asyncio.sleep(0.3)
-            running.processes[round_.killed].kill()
-            await running.start(round_.killed)
-        await asyncio.gather(*drops)
-        await asyncio.gather(*[dataset.tell_oracle() for dataset in datasets])
-        await asyncio.gather(*[decide(dataset, round_.decisions) for dataset in datasets])
+        async with dying(running, round_.killed_at_drops):
+            await asyncio.gather(*[drop_all(dataset, round_) for dataset in datasets])
+            await asyncio.gather(*[dataset.tell_oracle() for dataset in datasets])
+        async with dying(running, round_.killed_at_decisions):
+            await asyncio.gather(*[decide(dataset, round_.decisions) for dataset in datasets])
     for name, dataset in zip(MEANINGS, datasets, strict=True):
         try:
             await dataset.check()
