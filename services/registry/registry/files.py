@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from os.path import commonprefix
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 from aiobotocore.config import AioConfig
@@ -14,7 +15,8 @@ from botocore.exceptions import ClientError
 from chassis import NotNow
 
 from registry.domain.arrivals import ObjectVersion, Sender
-from registry.domain.listing import Page, by_folder
+from registry.domain.listing import Change, Page, Presence, by_folder
+from registry.domain.removals import confirmed
 from registry.domain.senders import read_sender
 
 IN_FLIGHT = 16
@@ -166,14 +168,27 @@ class Files:
         """Whether this version can still be read."""
         return await self._head(key, version_id) is not None
 
+    async def look(self, changes: Sequence[Change]) -> tuple[dict[UUID, Presence], set[str]]:
+        """How present these versions are, asked at the objects, and which keys are absent: without newest version."""
+        keys = sorted({change.known.key for change in changes if change.listed != "present"})
+        heads = await self.each(self._head, keys)
+        absent = {key for key, head in zip(keys, heads, strict=True) if head is None}
+        there = await self.each(lambda change: self.is_there(change.known.key, change.known.version_id), changes)
+        readable = {change.known.file_id for change, is_so in zip(changes, there, strict=True) if is_so}
+        return confirmed(changes, readable, absent), absent
+
     async def find_sender(self, version: ObjectVersion) -> Sender:
         """Who sent the version, and why, as its metadata says; nobody where it is gone already."""
         answer = await self.beside(version.bucket)._head(version.key, version.version_id)
         return read_sender(answer["Metadata"]) if answer else Sender()
 
-    async def _head(self, key: str, version_id: str, absent: Collection[int] = (404,)) -> dict[str, Any] | None:
+    async def _head(
+        self, key: str, version_id: str | None = None, absent: Collection[int] = (404,)
+    ) -> dict[str, Any] | None:
+        """What is told of this version, or of the newest."""
+        named = {"VersionId": version_id} if version_id else {}
         try:
-            answer: dict[str, Any] = await self.client.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+            answer: dict[str, Any] = await self.client.head_object(Bucket=self.bucket, Key=key, **named)
         except ClientError as error:
             if _status(error) in absent:
                 return None

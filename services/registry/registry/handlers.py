@@ -1,6 +1,6 @@
 """What the registry does when something is dropped, decided or has happened elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -24,12 +24,13 @@ from registry.domain.notifications import (
     Unreadable,
     principals_by_version,
     read_notification,
+    removed_keys,
     senders_by_version,
     versions_by_key,
 )
 from registry.domain.standing import FINAL, Outcome, is_overtaken, note, retry
 from registry.files import Files
-from registry.store import corrections, datasets, standings
+from registry.store import corrections, datasets, removals, standings
 from registry.store import files as rows
 from registry.store.decisions import confirm_refusal, decide
 from registry.store.declaring import declare
@@ -47,6 +48,20 @@ async def register_drops(messages: Sequence[RawMessage], *, db: Pool, files: Fil
             entries = await register(tx, found)
     await rows.mark_notified(db, [(hint.bucket, hint.key, hint.version_id) for hint in hints])
     _count(entries)
+    for bucket, keys in removed_keys(hints).items():
+        await _note_removed(bucket, keys, db, files)
+
+
+async def _note_removed(bucket: str, keys: Collection[str], db: Pool, files: Files) -> None:
+    """What the sweep would see of these keys, now."""
+    presences, absent = await files.all[bucket].look(await removals.versions_to_look_at(db, bucket, keys))
+    if not presences:
+        return
+    async with db.acquire() as tx, tx.transaction():
+        done = await removals.note_presence(tx, bucket, presences, absent)
+    for file in done.alerts:
+        log.warning("object removed, its records stay", file=file.name, key=file.key)
+    FILES.labels(source="notification", status="REGISTERED").inc(len(done.ended))
 
 
 def _read(message: RawMessage) -> list[Hint]:

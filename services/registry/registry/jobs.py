@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import structlog
-from chassis import Job, Pool, emit, find_job, lock_lane, put_job
+from chassis import Job, Pool, find_job, lock_lane, put_job
 from chassis.jobs import TIMER_LANE
 from chassis.telemetry import FILES, MISSED, stage
 from prometheus_client import Gauge
@@ -16,10 +16,10 @@ from waybill_contracts.declaration import Declaration, DeclarationError
 from waybill_contracts.declaration_yaml import parse_declaration
 
 from registry.domain.arrivals import Found, ObjectVersion, in_order
-from registry.domain.listing import Change, Presence, presence_changes, unknown_versions
+from registry.domain.listing import Change, presence_changes, unknown_versions
 from registry.domain.waybill import render, waybill_key
 from registry.files import Files
-from registry.store import corrections, datasets, sweeping
+from registry.store import corrections, datasets, removals, sweeping
 from registry.store.declaring import declare, set_inference
 from registry.store.registration import announce, register
 from registry.store.waybills import last_change, read_story
@@ -70,16 +70,14 @@ async def _register(job: Job, versions: Sequence[ObjectVersion], db: Pool, files
 
 async def _note_presence(job: Job, changes: Sequence[Change], db: Pool, files: Files) -> None:
     """A listing may be older than the registry, so each change is confirmed at the object itself."""
-
-    async def confirm(change: Change) -> Presence | None:
-        return change.listed if await files.is_there(change.known.key, change.known.version_id) else "gone"
-
-    confirmed = zip(changes, await files.each(confirm, changes), strict=True)
-    presences = {change.known.file_id: presence for change, presence in confirmed if presence}
-    if presences:
-        async with job.step(db) as tx:
-            for event in await sweeping.update_presence(tx, presences):
-                await emit(tx, event)
+    presences, absent = await files.look(changes)
+    if not presences:
+        return
+    async with job.step(db) as tx:
+        done = await removals.note_presence(tx, files.bucket, presences, absent)
+    for file in done.alerts:
+        log.warning("object removed, its records stay", file=file.name, key=file.key)
+    FILES.labels(source="sweep", status="REGISTERED").inc(len(done.ended))
 
 
 async def write_waybill(job: Job, *, db: Pool, files: Files) -> None:

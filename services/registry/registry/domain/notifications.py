@@ -19,6 +19,8 @@ MAKING = (
     "s3:ObjectCreated:CompleteMultipartUpload",
 )
 """MinIO's events of a new version, which hold all the metadata that the version was sent with."""
+REMOVING = ("ObjectRemoved:", "LifecycleExpiration:")
+"""In the names of events of a version that went, or of a delete marker that came."""
 METADATA = "x-amz-meta-"
 MAX_KEY_BYTES = 1024
 MAX_PRINCIPAL = 200
@@ -37,6 +39,7 @@ class Hint:
     version_id: str | None = None
     principal: str | None = None
     sender: Sender | None = None
+    is_removal: bool = False
 
 
 def read_notification(value: bytes | None) -> list[Hint]:
@@ -60,6 +63,15 @@ def versions_by_key(hints: Iterable[Hint]) -> dict[str, dict[str, set[str]]]:
         ids = named.setdefault(hint.bucket, {}).setdefault(hint.key, set())
         ids.update([hint.version_id] if hint.version_id else [])
     return named
+
+
+def removed_keys(hints: Iterable[Hint]) -> dict[str, set[str]]:
+    """For each bucket the keys of which something was removed."""
+    found: dict[str, set[str]] = {}
+    for hint in hints:
+        if hint.is_removal:
+            found.setdefault(hint.bucket, set()).add(hint.key)
+    return found
 
 
 def senders_by_version(hints: Iterable[Hint]) -> dict[tuple[str, str, str], Sender]:
@@ -113,7 +125,9 @@ def _read_record(record: Any, is_encoded: bool = True) -> Hint | None:
     source = record.get("eventSource")
     is_known = isinstance(source, str) and source.startswith(ENCODING_SOURCES)
     hint = _hint(record["s3"], principal, is_encoded=is_encoded and is_known)
-    return hint and replace(hint, sender=_sender(record))
+    name = record.get("eventName")
+    is_removal = isinstance(name, str) and any(each in name for each in REMOVING)
+    return hint and replace(hint, sender=_sender(record), is_removal=is_removal)
 
 
 def _sender(record: dict[str, Any]) -> Sender | None:

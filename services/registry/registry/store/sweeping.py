@@ -1,6 +1,7 @@
 """What the sweep asks of the files and writes back to them; locks of several files are taken in order of their ids."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis import Pool, Tx
@@ -9,6 +10,18 @@ from waybill_contracts import FileGone
 from registry.domain.listing import Known, Presence
 
 ANNOUNCED_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A version that is not as present any more as it was."""
+
+    file_id: UUID
+    organisation: str | None
+    table: str | None
+    key: str
+    presence: Presence
+    arrival: int | None
 
 
 async def known_between(db: Pool, bucket: str, after: str, upto: str | None) -> list[Known]:
@@ -23,21 +36,32 @@ async def known_between(db: Pool, bucket: str, after: str, upto: str | None) -> 
     return [Known(**row) for row in rows]
 
 
-async def update_presence(tx: Tx, presences: Mapping[UUID, Presence]) -> list[FileGone]:
-    """Whether these versions are there; returns what is to be said of files that are not any more, by dataset."""
+async def update_presence(tx: Tx, presences: Mapping[UUID, Presence]) -> list[Changed]:
+    """Whether these versions are there; returns those of which that is new."""
     rows = await tx.fetch(
         """
-        UPDATE files SET presence = n.presence, changed_at = now()
-        FROM unnest($1::uuid[], $2::text[]) AS n(file_id, presence)
-        WHERE files.file_id = n.file_id AND files.presence <> n.presence
-        RETURNING files.file_id, organisation, table_name AS table, n.presence, arrival
+        WITH changed AS (
+            SELECT files.file_id, n.presence FROM unnest($1::uuid[], $2::text[]) AS n(file_id, presence)
+            JOIN files ON files.file_id = n.file_id AND files.presence <> n.presence
+            ORDER BY files.file_id FOR UPDATE OF files
+        )
+        UPDATE files SET presence = changed.presence, changed_at = now()
+        FROM changed WHERE files.file_id = changed.file_id
+        RETURNING files.file_id, organisation, table_name AS table, key, files.presence, arrival
         """,
         list(presences),
         list(presences.values()),
     )
-    gone = [dict(row) for row in rows if row["arrival"] is not None and row["presence"] != "present"]
-    events = [FileGone(**{name: value for name, value in row.items() if name != "arrival"}) for row in gone]
-    return sorted(events, key=lambda event: event.message_key)
+    return [Changed(**row) for row in rows]
+
+
+def gone(changed: Iterable[Changed]) -> list[FileGone]:
+    """What is to be said of files that are not there any more."""
+    return [
+        FileGone(organisation=each.organisation, table=each.table, file_id=each.file_id, presence=each.presence)
+        for each in changed
+        if each.organisation and each.table and each.arrival and each.presence != "present"
+    ]
 
 
 async def mark_missed(db: Pool, grace_seconds: float) -> int:
