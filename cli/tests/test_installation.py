@@ -28,6 +28,7 @@ WAYBILL = [sys.executable, "-m", "waybill"]
 FILE_KEYS = {
     *("file_id", "name", "organisation", "table", "bucket", "key", "version_id", "size", "arrival", "position"),
     *("attempt", "state", "late", "code", "reason", "registered_at", "found_by", "rows", "balanced"),
+    *("presence", "open_rejects", "corrects", "removes"),
 }
 ROW_KEYS = {"read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted"}
 OF_THE_FUTURE = [
@@ -38,7 +39,10 @@ OF_THE_FUTURE = [
     ("ce_time", b"2026-01-01T00:00:00Z"),
     ("content-type", b"application/json"),
 ]
-STORY_KEYS = {"sent_by", "sent_reason", "presence", "twin_file_id", "declaration_version", "ingested", "loaded"}
+STORY_KEYS = {
+    *("sent_by", "sent_reason", "twin_file_id", "declaration_version", "ingested", "loaded"),
+    *("closed_rejects", "subject", "corrections", "removed_by"),
+}
 
 
 @dataclass

@@ -11,12 +11,12 @@ from stack.errors import StackError
 from waybill_contracts import Declaration, parse_declaration
 
 from waybill import demo_files, installation, output, waybills
+from waybill.correcting import find_rejects, write_rejects
 from waybill.dataset import ask_for
 from waybill.deciding import decide
 from waybill.demo_files import Sample, Samples
 from waybill.drop import put_files, wait_for_versions
 from waybill.environment import FOLDER, CliSettings, settings
-from waybill.file import find_rejects, write_rejects
 from waybill.output import run, say
 from waybill.record import versions, write_versions
 from waybill.references import name_of

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from waybill import deciding, output, waybills
+from waybill import correcting, deciding, output, waybills
 from waybill.drop import put_files, wait_for_versions
 from waybill.environment import CliSettings, settings
 from waybill.output import Refusal, run
 from waybill.references import find_file, name_of, split_dataset
-from waybill.stores import Stores, open_stores
+from waybill.stores import open_stores
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -41,9 +41,12 @@ def put(
             "--wait", help="Until each has come to an end or is HELD; 1 if one is neither LOADED nor SKIPPED."
         ),
     ] = False,
+    corrects: Annotated[
+        str | None, typer.Option(metavar="FILE", help="They are corrected rejects of this file.", show_default=False)
+    ] = None,
 ) -> None:
     """Drop files into the bucket."""
-    files = run(_put(paths, to, (user, reason), wait))
+    files = run(_put(paths, to, (user, reason), wait, corrects))
     if not wait:
         return
     waybills.write_list(files)
@@ -54,12 +57,18 @@ def put(
         raise typer.Exit(output.BAD_ANSWER)
 
 
-async def _put(paths: list[Path], to: str, who: tuple[str | None, str | None], wait: bool) -> "list[Record]":
+async def _put(
+    paths: list[Path], to: str, who: tuple[str | None, str | None], wait: bool, corrects: str | None
+) -> "list[Record]":
     from waybill.requests import current_user
 
     split_dataset(to)
     using = settings()
-    versions = await put_files(using, paths, to, (who[0] or current_user(), who[1]))
+    folder = to
+    if corrects:
+        async with open_stores(using) as stores:
+            folder = correcting.folder_for(await find_file(stores, corrects), to)
+    versions = await put_files(using, paths, folder, (who[0] or current_user(), who[1]))
     for key, _ in versions:
         output.say(f"sent {output.shown(key)}")
     return await wait_for_versions(using, versions) if wait else []
@@ -69,11 +78,12 @@ async def _put(paths: list[Path], to: str, who: tuple[str | None, str | None], w
 def list_files(
     dataset: Annotated[str | None, typer.Argument(help="Only this dataset's.", show_default=False)] = None,
     state: Annotated[str | None, typer.Option(help=f"Only files in this state: {', '.join(STATES)}.")] = None,
+    open_rejects: Annotated[bool, typer.Option("--open-rejects", help="Only files with rejects to correct.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 100,
     json: Json = False,
 ) -> None:
     """Every file there ever was, and where it stands."""
-    files = run(_list(dataset, state.upper() if state else None, limit))
+    files = run(_list(dataset, state.upper() if state else None, open_rejects, limit))
     if json:
         output.write_json([waybills.as_json(file) for file in files])
     else:
@@ -82,7 +92,7 @@ def list_files(
             output.say(f"only the newest {limit}; more: --limit")
 
 
-async def _list(dataset: str | None, state: str | None, limit: int) -> "list[Record]":
+async def _list(dataset: str | None, state: str | None, open_rejects: bool, limit: int) -> "list[Record]":
     if state and state not in STATES:
         raise Refusal(f"no state is called {state!r}; expected one of {', '.join(STATES)}")
     if dataset:
@@ -90,10 +100,11 @@ async def _list(dataset: str | None, state: str | None, limit: int) -> "list[Rec
     query = """
         SELECT * FROM (
             SELECT * FROM files WHERE ($1::text IS NULL OR dataset = $1) AND ($2::text IS NULL OR state = $2)
+              AND (NOT $4 OR open_rejects > 0)
             ORDER BY found_order DESC LIMIT $3
         ) AS newest ORDER BY found_order"""
     async with open_stores(settings()) as stores:
-        files = await stores.registry(query, dataset, state, limit)
+        files = await stores.registry(query, dataset, state, limit, open_rejects)
         if dataset and not files and not await stores.registry("SELECT FROM datasets WHERE dataset = $1", dataset):
             raise Refusal(f"no dataset is called {dataset!r}; see: waybill dataset list")
         return files
@@ -118,39 +129,39 @@ def show(file: Reference, json: Json = False) -> None:
 @app.command("rejects")
 def rejects(
     file: Reference,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that nothing corrected yet.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Save the sender's copy of them there.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the first.")] = 100,
     json: Json = False,
 ) -> None:
     """The rows that were refused, with line, reasons and raw text."""
+    if save:
+        size = run(_save(file, save, only_open))
+        output.say(f"saved {save}, {size:,} bytes; how to send it back: waybill file show '{file}'")
+        return
 
     async def work() -> "tuple[Record, list[dict[str, Any]]]":
         async with open_stores(settings()) as stores:
             meant = await find_file(stores, file)
-            return meant, await find_rejects(stores, meant, limit)
+            return meant, await correcting.find_rejects(stores, meant, limit, only_open)
 
     meant, found = run(work())
     if json:
         output.write_json(found)
     else:
-        write_rejects(found)
-    total = (meant["rows"] or {}).get("rejected", 0)
+        correcting.write_rejects(found)
+    total = (meant["open_rejects"] if only_open else (meant["rows"] or {}).get("rejected")) or 0
     if total > len(found):
-        place = f"{meant['dataset']}/{meant['file_id']}/{meant['attempt']}/rejects.csv"
+        place = correcting.rejects_key(meant)
         output.say(f"{len(found)} of {total} shown; all are in bucket {meant['bucket']}-out under {place}")
 
 
-async def find_rejects(stores: Stores, file: "Record", limit: int) -> list[dict[str, Any]]:
-    """The first rejects of the file's last attempt."""
-    query = """
-        SELECT line, codes, reasons, raw FROM rejects JOIN datasets USING (dataset_id)
-        WHERE dataset = $1 AND attempt = $2 ORDER BY number LIMIT $3"""
-    return [dict(row) for row in await stores.ingestor(query, file["dataset"], file["attempt"], limit)]
-
-
-def write_rejects(found: list[dict[str, Any]], title: str | None = None) -> None:
-    """Rejects as a table."""
-    cells = [(row["line"], "; ".join(row["reasons"]), row["raw"]) for row in found]
-    output.write_table(("line", "why", "row as it came"), cells, title)
+async def _save(reference: str, path: Path, only_open: bool) -> int:
+    using = settings()
+    async with open_stores(using) as stores:
+        return await correcting.save_rejects(using, stores, await find_file(stores, reference), path, only_open)
 
 
 @app.command("retry")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BAD_ANSWER, WRONG_USE, UNREACHABLE = 1, 2, 3
 LOG_WIDTH = 120
 NUMBERS = {"size", "arrival", "position", "attempt", "tries", "version", "line", "seq"} | {
-    *("files", "loaded", "in work", "stopped"),
+    *("files", "loaded", "in work", "stopped", "open", "rejects closed"),
     *("read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted"),
 }
 NAMES = {"file", "state", "at", "by", "what"}

@@ -38,7 +38,7 @@ async def _candidates(stores: "Stores", reference: str) -> "list[Record]":
         found = await stores.registry(query, reference)
     else:
         found = []
-    newest = "SELECT * FROM files WHERE key = $1 ORDER BY found_order DESC LIMIT 1"
+    newest = "SELECT * FROM files WHERE key = $1 AND removes IS NULL ORDER BY found_order DESC LIMIT 1"
     return found or await stores.registry(newest, reference.replace("\0", ""))
 
 

@@ -38,6 +38,7 @@ def status(json: Json = False) -> None:
 
 async def _status(stores: Stores) -> dict[str, Any]:
     files = await stores.registry("SELECT state, count(*) AS files FROM files GROUP BY state ORDER BY state")
+    (rejects,) = await stores.registry("SELECT sum(open_rejects) AS open FROM files WHERE open_rejects > 0")
     jobs: list[dict[str, Any]] = []
     holds: list[dict[str, Any]] = []
     pending: dict[str, int] = {}
@@ -50,6 +51,7 @@ async def _status(stores: Stores) -> dict[str, Any]:
     return {
         "services": _services(),
         "files": {row["state"]: row["files"] for row in files},
+        "open_rejects": int(rejects["open"] or 0),
         "open_jobs": [job for job in jobs if job["state"] != "FAILED"],
         "failed_loads": [job | await _file(stores, job) for job in jobs if job["state"] == "FAILED"],
         "outbox_pending": pending,
@@ -82,6 +84,9 @@ def _write(told: dict[str, Any]) -> None:
     if held := told["files"].get("HELD"):
         what = "1 file waits" if held == 1 else f"{held} files wait"
         output.say(f"{what} for a decision: waybill file list --state HELD")
+    if count := told["open_rejects"]:
+        what = "1 rejected row is" if count == 1 else f"{count:,} rejected rows are"
+        output.say(f"{what} open, to be corrected: waybill file list --open-rejects")
     for job in told["failed_loads"]:
         output.say(
             f"LOAD FAILED: {job['lane']} waits at position {job['seq']}: {job['reason']}\n"

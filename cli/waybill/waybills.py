@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncpg import Record
 
-from waybill import deciding, output
+from waybill import correcting, deciding, output
 from waybill.references import name_of
 from waybill.stores import Stores
 
@@ -14,6 +14,7 @@ COUNTED = ("read", "inserted", "updated", "unchanged", "duplicate", "rejected")
 PLAIN = ("bucket", "key", "version_id", "size", "arrival", "position", "attempt", "state", "late", "code", "reason")
 WHAT = ("state", "code", "reason", "key", "version_id", "file_id", "arrival", "position", "attempt", "late", "presence")
 WHO = ("found_by", "registered_at", "sent_by", "sent_reason", "twin_file_id", "balanced")
+REJECTS = ("open_rejects", "closed_rejects")
 STOPPED = ("FAILED", "REFUSED", "IGNORED")
 ENDED = ("FAILED", "REFUSED", "HELD", "LATE")
 
@@ -24,6 +25,9 @@ def write_list(files: Iterable[Record], title: str | None = None, objects: bool 
     counted = [name for name in COUNTED if name != "duplicate" or any(_count(file, name) for file in found)]
     columns = ("file", "state", *counted, "balanced", *(("object",) if objects else ()))
     lines = [_line(file, counted)[: len(columns)] for file in found]
+    if any(file.get("open_rejects") for file in found):
+        columns = (*columns, "open")
+        lines = [[*line, file.get("open_rejects")] for line, file in zip(lines, found, strict=True)]
     if any(file["state"] == "HELD" for file in found):
         columns = (*columns, "held for")
         lines = [
@@ -38,7 +42,8 @@ def _line(file: Record, counted: list[str]) -> list[Any]:
     place = f"…/{file['key'].removeprefix(own)}" if is_named else file["key"]
     balanced = "NO" if file["balanced"] is False else file["balanced"]
     name = name_of(file) if file["arrival"] else ""
-    return [name, file["state"], *(_count(file, each) for each in counted), balanced, place]
+    gone = "" if file.get("presence", "present") == "present" else f" ({file['presence']})"
+    return [name, file["state"], *(_count(file, each) for each in counted), balanced, place + gone]
 
 
 def _count(file: Record, name: str) -> int | None:
@@ -55,6 +60,8 @@ def as_json(file: Record) -> dict[str, Any]:
         | {name: file[name] for name in PLAIN}
         | {"registered_at": file["registered_at"], "found_by": file["found_by"]}
         | {"rows": {name: rows.get(name, 0) for name in OUTCOMES}, "balanced": file["balanced"]}
+        | {name: file[name] for name in ("presence", "open_rejects", "corrects", "removes")}
+        | ({"reason": file["reason"] or file["sent_reason"]} if file["removes"] else {})
     )
 
 
@@ -64,14 +71,14 @@ async def story(stores: Stores, file: Record) -> dict[str, Any]:
         "SELECT at, who, from_state, to_state, why FROM file_audit WHERE file_id = $1 ORDER BY audit_id",
         file["file_id"],
     )
-    more = ("sent_by", "sent_reason", "presence", "twin_file_id", "declaration_version", "ingested", "loaded")
+    more = ("sent_by", "sent_reason", "twin_file_id", "declaration_version", "ingested", "loaded", "closed_rejects")
     jobs = await open_jobs(stores, file)
     decided = {
         "holds": await deciding.find_holds(stores, file),
         "files_behind": await deciding.count_behind(stores, file, jobs),
         "decisions": await deciding.find_decisions(stores, file),
     }
-    told = as_json(file) | {name: file[name] for name in more} | decided
+    told = as_json(file) | {name: file[name] for name in more} | await correcting.find_links(stores, file) | decided
     return told | {"jobs": jobs, "audit": [dict(row) for row in trail]}
 
 
@@ -87,11 +94,15 @@ async def open_jobs(stores: Stores, file: Record) -> list[dict[str, Any]]:
 
 def write_story(told: dict[str, Any]) -> None:
     """The story for a person: what, how many rows, what happened, and what to do."""
-    output.write_table(("what", "value"), [(name, told[name]) for name in (*WHAT, *WHO) if told[name] is not None])
+    what = [(name, told[name]) for name in (*WHAT, *WHO, *REJECTS) if told[name] is not None]
+    if told["subject"]:
+        what.append(("corrects" if told["corrects"] else "removes", told["subject"]))
+    output.write_table(("what", "value"), what)
     is_held = told["state"] == "HELD"
     if not is_held or any(told["rows"].values()):
         title = "rows, if it is released" if is_held else "rows"
         output.write_table(OUTCOMES, [[told["rows"][name] for name in OUTCOMES]], title)
+    correcting.write_links(told)
     deciding.write_holds(told)
     for job in told["jobs"]:
         if job["state"] in ENDED and job["kind"] == "ingest":
@@ -115,7 +126,7 @@ def advice(told: dict[str, Any]) -> str | None:
     if told["state"] == "HELD":
         return deciding.advice(told)
     if told["state"] not in STOPPED:
-        return None
+        return correcting.advice(told) if told.get("open_rejects") else None
     rejects = f"See its rejects (waybill file rejects '{name}'). " if told["rows"]["rejected"] else ""
     return (
         f"Nothing of this file was taken in. {rejects}Send a corrected file; or mend the declaration "
