@@ -197,11 +197,20 @@ async def test_a_file_that_failed_does_not_hold_up_the_next(ingestor: Ingestor) 
     assert await ingestor.states() == [(1, "FAILED"), (2, "DONE")]
 
 
-async def test_a_narrower_type_fails_the_file_and_a_wider_one_is_taken(ingestor: Ingestor) -> None:
+async def test_a_narrower_type_holds_the_file_and_a_wider_one_is_taken(ingestor: Ingestor) -> None:
     await ingestor.deliver(FIRST)
-    await ingestor.deliver(csv("1,Ada,10"), declaration(columns=COLUMNS | {"amount": {"type": "integer"}}))
-    assert (await ingestor.last_event())["code"] == "narrowed_type"
-    await ingestor.deliver(csv("1,Ada,10.00", "2,Bob,3"), declaration(columns=COLUMNS | {"amount": {"type": "text"}}))
+    narrow = declaration(columns=COLUMNS | {"amount": {"type": "integer"}})
+    event = await ingestor.deliver(csv("1,Ada,10"), narrow)
+    assert [hold["code"] for hold in (await ingestor.last_event())["holds"]] == ["narrowed_type"]
+    # Nobody can decide that values are lost.
+    await ingestor.note(event.model_copy(update={"registration": 2, "accepted": ("narrowed_type",)}))
+    await ingestor.work()
+    assert await ingestor.states() == [(1, "DONE"), (2, "HELD")]
+    wide = declaration(columns=COLUMNS | {"amount": {"type": "text"}})
+    await ingestor.note(event.model_copy(update={"registration": 3, "cause": "release", "declaration": wide}))
+    await ingestor.work()
+    assert (await ingestor.last_event())["rows"] == counts(read=1, updated=1)
+    await ingestor.deliver(csv("1,Ada,10", "2,Bob,3"), wide)
     said = await ingestor.last_event()
     assert said["rows"] == counts(read=2, updated=1, unchanged=1)
     changed = [(d["key"], d["changed"]) for d in await ingestor.stored() if d["position"] == said["position"]]

@@ -6,7 +6,16 @@ from records.errors import FileFault
 from records.widening import widens
 from waybill_contracts import Declaration, Guards, RowCounts
 
-from ingestor.domain.holds import DELETE_SHARE, KEYLESS_REJECTS, REJECT_SHARE, TYPE_CHANGED, Absent, Reason
+from ingestor.domain.holds import (
+    DELETE_SHARE,
+    KEYLESS_REJECTS,
+    NARROWED_TYPE,
+    REJECT_SHARE,
+    TYPE_CHANGED,
+    Absent,
+    Held,
+    Reason,
+)
 from ingestor.domain.registration import Dataset, Position
 
 CHANGED_TYPE_SHARE = 0.5
@@ -58,7 +67,7 @@ def _too_many_rejects(rows: RowCounts, guards: Guards, mistyped: Mapping[str, in
 
 
 def check_drift(dataset: Dataset, newest: Position | None, declaration: Declaration) -> None:
-    """Refuse a declaration under which records would get other keys, or columns narrower types."""
+    """Raises where records would get other keys (FileFault), or columns narrower types: Held until it is mended."""
     if newest is None:
         return
     if tuple(newest.declaration["key"]) != declaration.key:
@@ -71,4 +80,8 @@ def check_drift(dataset: Dataset, newest: Position | None, declaration: Declarat
             text = f"column {name} orders or divides the records as {held}; it cannot become {column.type}"
             raise FileFault("order_changed", text)
         if not widens(held, column.type):
-            raise FileFault("narrowed_type", f"column {name} is {held}; it cannot become {column.type}")
+            text = (
+                f"column {name} holds values of type {held}, which {column.type} would lose: declare a wider type"
+                " (waybill dataset apply), then release the file"
+            )
+            raise Held([Reason(NARROWED_TYPE, text, {"column": name, "is": held, "declared": column.type})])

@@ -14,6 +14,7 @@ KEYLESS_REJECTS = "keyless_rejects"
 COLUMNS_ADDED = "columns_added"
 COLUMNS_MISSING = "columns_missing"
 UNDECLARED = "undeclared"
+NARROWED_TYPE = "narrowed_type"
 NOT_ITS_FILE = "not_its_file"
 NOT_NEWEST = "not_newest"
 
