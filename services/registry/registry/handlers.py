@@ -30,7 +30,7 @@ from registry.domain.notifications import (
 )
 from registry.domain.standing import FINAL, Outcome, is_overtaken, note, retry
 from registry.files import Files
-from registry.store import corrections, datasets, removals, standings
+from registry.store import corrections, datasets, deliveries, removals, standings
 from registry.store import files as rows
 from registry.store.decisions import confirm_refusal, decide
 from registry.store.declaring import declare
@@ -48,6 +48,7 @@ async def register_drops(messages: Sequence[RawMessage], *, db: Pool, files: Fil
             entries = await register(tx, found)
     await rows.mark_notified(db, [(hint.bucket, hint.key, hint.version_id) for hint in hints])
     _count(entries)
+    await deliveries.wake_completed(db, entries)
     for bucket, keys in removed_keys(hints).items():
         await _note_removed(bucket, keys, db, files)
 
@@ -111,8 +112,10 @@ async def note_outcome(event: Outcome, *, db: Pool) -> None:
         if after == file.standing:
             return
         await standings.change(tx, file, after, type(event).__name__, after.reason)
-        if isinstance(event, RecordsIngested) and event.corrects:
-            await _note_correction(tx, file, event.corrects, event.closed_rejects)
+        if isinstance(event, RecordsIngested):
+            await deliveries.note_parts(tx, event.parts)
+            if event.corrects:
+                await _note_correction(tx, file, event.corrects, event.closed_rejects)
         if after.state in FINAL:
             await _queue_waybill(tx, file)
     FILES.labels(source=file.found_by, status=after.state).inc()
@@ -121,8 +124,9 @@ async def note_outcome(event: Outcome, *, db: Pool) -> None:
 async def _lock_for(tx: Tx, event: Outcome) -> standings.FileRow:
     if not isinstance(event, RecordsIngested):
         return await _lock(tx, event.file_id, event.dataset)
-    if event.corrects:
-        await corrections.lock_pair(tx, event.dataset, [event.file_id, event.corrects])
+    others = [part.file_id for part in event.parts] + ([event.corrects] if event.corrects else [])
+    if others:
+        await corrections.lock_pair(tx, event.dataset, [event.file_id, *others])
     return await _lock(tx, event.file_id, event.dataset, event.position)
 
 
@@ -196,6 +200,7 @@ async def accept_declaration(event: DeclarationRequested, *, db: Pool) -> None:
     """Take the declaration and register what waited for it; a refusal is an audit row with its reason."""
     async with once(db, event) as tx:
         problem = await declare(tx, event.declaration, event.user, event.reason)
+    await deliveries.wake_all(db)
     if problem:
         log.warning("declaration refused", dataset=event.dataset, reason=problem)
 

@@ -36,6 +36,7 @@ from registry.jobs import (
     sweep,
     sweep_at_start,
     take_declarations,
+    take_delivery,
     write_waybill,
 )
 from registry.settings import Settings
@@ -59,24 +60,29 @@ def service(db: Pool, files: Files, settings: Settings) -> Service:
             DecisionRequested: partial(take_decision, db=db),
             DeclarationRequested: partial(accept_declaration, db=db),
         },
-        jobs=[
-            JobKind(
-                "sweep",
-                run=partial(
-                    sweep,
-                    db=db,
-                    files=files,
-                    grace_seconds=settings.sweep_grace_seconds,
-                    silent_seconds=settings.announce_again_seconds,
-                ),
-                every=settings.sweep_seconds,
-            ),
-            JobKind("waybill", run=partial(write_waybill, db=db, files=files), dense=False),
-        ],
+        jobs=_jobs(db, files, settings),
         emits=[FileRegistered, FileGone],
         probes={"s3": files.ping},
         start=_start(db, files, settings),
     )
+
+
+def _jobs(db: Pool, files: Files, settings: Settings) -> list[JobKind]:
+    return [
+        JobKind(
+            "sweep",
+            run=partial(
+                sweep,
+                db=db,
+                files=files,
+                grace_seconds=settings.sweep_grace_seconds,
+                silent_seconds=settings.announce_again_seconds,
+            ),
+            every=settings.sweep_seconds,
+        ),
+        JobKind("waybill", run=partial(write_waybill, db=db, files=files), dense=False),
+        JobKind("delivery", run=partial(take_delivery, db=db, files=files), dense=False),
+    ]
 
 
 def _start(db: Pool, files: Files, settings: Settings) -> list[Callable[[], Awaitable[None]]]:

@@ -231,7 +231,8 @@ def may_tell(key: str) -> bool:
     """Whether nothing but its parts that begin with '_' or '.' keeps the key from being taken."""
     if is_correction(key):
         return False
-    return path_fault("/".join(part.lstrip("_.") if part.startswith(HIDDEN) else part for part in key.split("/"))) is None
+    shown_parts = [part.lstrip("".join(HIDDEN)) for part in key.split("/")]
+    return path_fault("/".join(shown_parts)) is None
 
 
 def path_fault(key: str) -> str | None:

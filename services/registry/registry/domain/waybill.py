@@ -18,7 +18,7 @@ def waybill_key(file: Mapping[str, Any]) -> str:
 def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output_bucket: str) -> bytes:
     """The document, from the file's row and the changes of its state."""
     waybill = {
-        "name": f"{file['dataset']}#{file['arrival']}",
+        "name": None if file["arrival"] is None else f"{file['dataset']}#{file['arrival']}",
         **_pick(file, "file_id organisation table_name:table arrival registration attempt position"),
         **_pick(file, "state code reason holds late presence declaration_version"),
         "object": _pick(file, "bucket key version_id size etag last_modified found_by sent_by sent_reason"),
@@ -26,6 +26,8 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
         "twin": _named(file["twin_file_id"], file["twin"]),
         "corrects": _named(file["corrects"], file["subject"]),
         "removes": _named(file["removes"], file["subject"]),
+        "delivery": _delivery(file),
+        "parts": file["parts"],
         "rows": file["rows"],
         "mongodb": file["ingested"] and _pick(file["ingested"], "attempt position batches versions checksum"),
         "postgresql": file["loaded"],
@@ -45,6 +47,14 @@ def _pick(values: Mapping[str, Any], names: str) -> dict[str, Any]:
 
 def _named(file_id: Any, name: str | None) -> dict[str, Any] | None:
     return None if file_id is None else {"file_id": file_id, "name": name}
+
+
+def _delivery(file: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The delivery that the file is part of, where it stands in it, and how the delivery stands."""
+    if file["delivery_id"] is None:
+        return None
+    names = "delivery_id:file_id delivery:name delivery_state:state delivery_reason:reason first_line part_rows:rows"
+    return _pick(file, names)
 
 
 def _rejects(file: Mapping[str, Any], output_bucket: str) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from registry.domain.routes import Route
 from registry.store import datasets, routing
 from registry.store.registration import INFERENCE, register_waiting
 
-
 ROUTED_BY = ("files", "since", "group")
 """What of a declaration says which keys it takes."""
 

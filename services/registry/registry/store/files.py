@@ -11,6 +11,7 @@ from waybill_contracts.declaration import Declaration
 
 from registry.domain.arrivals import Entry, Place, Waiting
 from registry.domain.routes import Route, partition_of
+from registry.store.deliveries import parts_of
 
 Name = tuple[str, str, str]
 """Bucket, key and version id."""
@@ -105,7 +106,9 @@ async def waiting(tx: Tx) -> AsyncIterator[list[Waiting]]:
         yield [Waiting(row["file_id"], row["bucket"], row["key"], row["last_modified"]) for row in rows]
 
 
-async def register_waiting(tx: Tx, placed: Sequence[tuple[Waiting, Place]], who: str) -> None:
+async def register_waiting(
+    tx: Tx, placed: Sequence[tuple[Waiting, Place]], who: str, why: str = "the dataset is declared now"
+) -> None:
     """The versions that waited are files of their datasets now."""
     await tx.executemany(
         """
@@ -117,10 +120,10 @@ async def register_waiting(tx: Tx, placed: Sequence[tuple[Waiting, Place]], who:
             WHERE file_id = $1 RETURNING file_id, dataset
         )
         INSERT INTO file_audit (file_id, dataset, who, from_state, to_state, why)
-        SELECT file_id, dataset, $10, 'IGNORED', 'REGISTERED', 'the dataset is declared now' FROM file
+        SELECT file_id, dataset, $10, 'IGNORED', 'REGISTERED', $12 FROM file
         """,
         [
-            (each.file_id, *_where(place.route), *_place(place), who, place.route and place.route.corrects)
+            (each.file_id, *_where(place.route), *_place(place), who, place.route and place.route.corrects, why)
             for each, place in placed
         ],
     )
@@ -138,7 +141,8 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
         ids,
     )
     declarations = await _declarations(tx, {(row["dataset"], row["declaration_version"]) for row in rows})
-    return [_announcement(dict(row), declarations) for row in rows]
+    parts = await parts_of(tx, ids)
+    return [_announcement({**row, "parts": parts.get(row["file_id"], ())}, declarations) for row in rows]
 
 
 def _announcement(row: dict[str, Any], declarations: dict[tuple[str, int], Declaration]) -> FileRegistered:

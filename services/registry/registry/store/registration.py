@@ -9,10 +9,11 @@ from uuid import UUID
 
 from chassis import Tx, emit
 
-from registry.domain.arrivals import DatasetStanding, Entry, Found, Waiting, in_order, number
+from registry.domain.arrivals import DatasetStanding, Entry, Found, ObjectVersion, Waiting, in_order, number
 from registry.domain.declaring import bare, copied
+from registry.domain.deliveries import Delivery
 from registry.domain.routes import Ignored, Route
-from registry.store import datasets, files, routing
+from registry.store import datasets, deliveries, files, routing
 from registry.store.routing import Routing
 
 INFERENCE = "inference"
@@ -34,6 +35,8 @@ async def register(tx: Tx, found: Sequence[Found]) -> list[Entry]:
     entries = [Entry(each, place) for (each, _), place in zip(new, places, strict=True)]
     await datasets.update_numbering(tx, standings)
     await announce(tx, await files.insert(tx, entries))
+    telling = [entry for entry in entries if entry.is_ignored and entry.place.route and entry.place.route.tells]
+    await deliveries.open_new(tx, [entry.found.version.name for entry in telling])
     return entries
 
 
@@ -48,9 +51,35 @@ async def register_waiting(tx: Tx, now: Routing, who: str) -> None:
     declared = {version.file_id: route for version, route in fitting if standings[route.dataset].declaration_version}
     versions = in_order(version for version, _ in fitting if version.file_id in declared)
     places = number(versions, [declared[version.file_id] for version in versions], standings)
-    await files.register_waiting(tx, list(zip(versions, places, strict=True)), who)
+    placed = list(zip(versions, places, strict=True))
+    registered = [(version, place) for version, place in placed if not place.is_ignored]
+    await files.register_waiting(tx, registered, who)
+    await deliveries.forget(tx, [version.file_id for version, _ in registered])
+    await deliveries.place_waiting(tx, [(version, place) for version, place in placed if place.is_ignored], who)
     await datasets.update_numbering(tx, standings)
-    await announce(tx, [version.file_id for version in versions])
+    await announce(tx, [version.file_id for version, _ in registered])
+
+
+async def register_delivery(
+    tx: Tx, delivery: Delivery, parts: Sequence[ObjectVersion], unknown: Sequence[Found]
+) -> bool:
+    """Register what tells of the delivery, with exactly these parts; False where one of them is no part any more."""
+    shared = await routing.share(tx)
+    (route,) = shared.routes.route([delivery])
+    if isinstance(route, Ignored) or not route.tells or route.dataset != delivery.dataset:
+        return False
+    await register(tx, unknown)
+    standings = await datasets.lock_datasets(tx, [route])
+    locked = await deliveries.lock_parts(tx, delivery, parts)
+    if locked is None:
+        return False
+    waiting = Waiting(delivery.file_id, delivery.bucket, delivery.key, delivery.last_modified)
+    (place,) = number([waiting], [replace(route, told_by=None, tells=False)], standings)
+    await files.register_waiting(tx, [(waiting, place)], "registry", f"a delivery of {len(parts)} files")
+    await deliveries.take(tx, delivery, place.arrival or 0, parts, locked)
+    await datasets.update_numbering(tx, standings)
+    await announce(tx, [delivery.file_id])
+    return True
 
 
 async def announce(tx: Tx, ids: Sequence[UUID]) -> None:

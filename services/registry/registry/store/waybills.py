@@ -26,9 +26,16 @@ async def read_story(db: Pool, file_id: UUID) -> Story:
                 SELECT json_build_object('file_id', c.file_id, 'name', c.dataset || '#' || c.arrival,
                     'closed_rejects', c.closed_rejects, 'rows', c.rows)
                 FROM files c WHERE c.corrects = f.file_id AND c.closed_rejects IS NOT NULL ORDER BY c.arrival
-            ) AS corrections, a.at, a.who, a.from_state, a.to_state, a.why
+            ) AS corrections, ARRAY(
+                SELECT json_build_object('file_id', p.file_id, 'key', p.key, 'version_id', p.version_id,
+                    'size', p.size, 'first_line', p.first_line, 'rows', p.part_rows)
+                FROM files p WHERE p.delivery_id = f.file_id ORDER BY p.part_number
+            ) AS parts, delivery.dataset || '#' || delivery.arrival AS delivery,
+            delivery.state AS delivery_state, delivery.reason AS delivery_reason,
+            a.at, a.who, a.from_state, a.to_state, a.why
         FROM files f JOIN file_audit a ON a.file_id = f.file_id LEFT JOIN files twin ON twin.file_id = f.twin_file_id
             LEFT JOIN files subject ON subject.file_id = coalesce(f.corrects, f.removes)
+            LEFT JOIN files delivery ON delivery.file_id = f.delivery_id
         WHERE f.file_id = $1 ORDER BY a.audit_id
         """,
         file_id,
