@@ -23,7 +23,7 @@ _NUMBER = r"^[+-]?[0-9]+(?:[.,][0-9]+)*$"
 def reject_rows(rejects: pl.DataFrame, fields: pl.DataFrame) -> pl.DataFrame:
     """The lines of the file: rejects (line, codes, reasons, raw) with the fields (`_line`, text columns) they had.
 
-    Those of a delivery have `part` too.
+    Those of a delivery have `part` too, those of a correction `noted`, the line that they come from.
     """
     names = [name for name in fields.columns if name != "_line"]
     joined = rejects.join(
@@ -32,7 +32,7 @@ def reject_rows(rejects: pl.DataFrame, fields: pl.DataFrame) -> pl.DataFrame:
     lists = [pl.col(name).list.join("; ") for name in ("codes", "reasons")]
     raw = pl.when(pl.col("_told").is_null()).then(formula_safe("raw"))
     return joined.sort("line", maintain_order=True).select(
-        pl.col("line").alias(LINE),
+        pl.col("noted" if "noted" in rejects.columns else "line").alias(LINE),
         *([formula_safe("part").alias(PART)] if "part" in rejects.columns else []),
         lists[0].alias(CODES),
         lists[1].alias(REASONS),

@@ -73,6 +73,17 @@ async def test_a_corrected_file_of_rejects_loads_its_rows_and_closes_them(ingest
     assert (counts(said), said["closed_rejects"]) == ({"read": 2, "inserted": 1, "unchanged": 1}, 0)
 
 
+async def test_rejects_of_a_correction_keep_the_lines_of_the_file_that_is_corrected(ingestor: Ingestor) -> None:
+    event = await ingestor.deliver(WITH_REJECTS)
+    body = await returned(ingestor, event, line3="2,Bob,2", line4="3,'=Cem,still", line5="4,Dan,x")
+    first = await ingestor.deliver(body, corrects=event.file_id)
+    # The row of line 5 became a row of line 4 of the correction, which is not what its sender is told.
+    again = await returned(ingestor, first, attempt=2, line5="4,Dan,4")
+    await ingestor.deliver(again, corrects=event.file_id)
+    assert (await ingestor.last_event())["closed_rejects"] == 1
+    assert await open_lines(ingestor) == [4]
+
+
 async def test_rows_without_their_lines_close_the_rejects_of_their_keys(ingestor: Ingestor) -> None:
     event = await ingestor.deliver(WITH_REJECTS)
     await ingestor.deliver(csv("2,Bob,2"), corrects=event.file_id)

@@ -62,11 +62,19 @@ class WarningTally:
             lines += found["line"].head(self._kept - len(lines)).to_list()
 
 
+def read_notes(notes: RowSpool) -> pl.DataFrame:
+    """A correction's rows (`_line`), and the lines (`line`) of the rejects that they stand for."""
+    return pl.concat([pl.DataFrame(schema={"_line": pl.Int64, "line": pl.Int64}), *notes.frames()])
+
+
 class RejectSpool:
     """Every reject of an attempt: as a file for the sender, the first of them at hand, all counted and remembered."""
 
-    def __init__(self, folder: Path, kept: int, parts: Sequence[Part] = ()) -> None:
-        """`parts` of a delivery: each reject is told with its place in one of them."""
+    def __init__(self, folder: Path, kept: int, parts: Sequence[Part] = (), notes: RowSpool | None = None) -> None:
+        """`parts` of a delivery: each reject is told with its place in one of them.
+
+        `notes` of a correction (`_line`, line): each is told with the line that it has in the file that is corrected.
+        """
         self.path = folder / "rejects.csv"
         self.count = 0
         self.first = no_rejects()
@@ -76,6 +84,7 @@ class RejectSpool:
         """Values that are not of their column's type, by column."""
         self._kept = kept
         self._parts = parts
+        self._notes = notes
         self._header = b""
         self._names: list[str] = []
 
@@ -99,6 +108,9 @@ class RejectSpool:
         self.count += rejects.height
 
     def _placed(self, rejects: pl.DataFrame) -> pl.DataFrame:
+        if self._notes is not None:
+            notes = read_notes(self._notes).select("_line", noted="line")
+            return rejects.join(notes, left_on="line", right_on="_line", how="left", maintain_order="left")
         return rejects.with_columns(places(self._parts, rejects["line"])) if self._parts else rejects
 
     def _in_order(self, fields: pl.DataFrame) -> pl.DataFrame:

@@ -151,7 +151,7 @@ async def begin(job: Job, db: Pool, folder: Path) -> Attempt:
 def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
     """The attempt that keeps in this folder what it finds."""
     file = FileRegistered.model_validate(job.payload)
-    parts = parts_of(file, folder)
+    parts, notes = parts_of(file, folder), RowSpool(folder / "notes")
     return Attempt(
         job,
         file,
@@ -160,9 +160,9 @@ def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
         known.floors,
         folder,
         parts,
-        rejects=RejectSpool(folder, MAX_STORED_REJECTS, parts if file.parts else ()),
+        rejects=RejectSpool(folder, MAX_STORED_REJECTS, parts if file.parts else (), notes if file.corrects else None),
         present=RowSpool(folder / "present"),
-        notes=RowSpool(folder / "notes"),
+        notes=notes,
         warnings=WarningTally(MAX_WARNED_LINES),
         subject=known.subject,
     )

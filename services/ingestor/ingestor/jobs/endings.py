@@ -30,6 +30,7 @@ from ingestor.domain.records import record_ids
 from ingestor.domain.registration import Position
 from ingestor.domain.statement import Statement
 from ingestor.files.parts import count_parts
+from ingestor.files.spool import read_notes
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
 from ingestor.jobs.threads import each_beside
@@ -40,8 +41,6 @@ from ingestor.store.holds import insert_holds, insert_warnings
 from ingestor.store.parts import insert_parts
 from ingestor.store.positions import Said, take_position
 from ingestor.store.rejects import close_rejects, insert_rejects, open_rejects
-
-_NOTES = pl.DataFrame(schema={"_line": pl.Int64, "line": pl.Int64})
 
 
 async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tuple[Batch, ...], sha256: str) -> None:
@@ -77,7 +76,7 @@ async def _settle_rejects(tx: Tx, attempt: Attempt, changes: Changes) -> int:
     """The file's rejects are open, or a correction's rows close those of its file; how many they closed."""
     corrected = attempt.subject.position
     if attempt.file.corrects and corrected:
-        noted = pl.concat([_NOTES, *attempt.notes.frames()])
+        noted = read_notes(attempt.notes)
         taken = (frame.join(noted, on="_line", how="left").rename({"_key": "key"}) for frame in changes.taken.frames())
         found = each_beside(attempt.is_small, taken)
         return await close_rejects(tx, attempt.dataset.id, corrected.said_in, attempt.number, found)
