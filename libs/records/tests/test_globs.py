@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -151,3 +152,33 @@ def in_part(pattern: str, text: str) -> bool:
 )
 def test_a_glob_fits_what_trying_everything_says(pattern: list[str], key: list[str]) -> None:
     assert (captures("/".join(pattern), "/".join(key)) is not None) == plainly(pattern, key)
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ({"group": {"marker": "{organisation}/{table}/{day}/_DONE"}}, None),
+        ({"group": {"marker": "a//b"}}, "group.marker: 'a//b': expected parts"),
+        ({"group": {"manifest": "{"}}, "group.manifest: '{': expected { and }"),
+        ({"table": "*", "group": {"marker": "{organisation}/x/_DONE"}}, "group.marker: expected {table}"),
+        (
+            {"group": {"marker": "{organisation}/{table}/DONE"}, "files": ["{organisation}/{table}/{shop}/*"]}
+            | {"mode": "snapshot", "partition": {"path": "shop"}},
+            "partition.path: expected a capture of the group, found 'shop'",
+        ),
+        (
+            {"group": {"marker": "{organisation}/{table}/{shop}/_DONE"}}
+            | {"mode": "snapshot", "partition": {"path": "shop"}},
+            None,
+        ),
+    ],
+)
+def test_the_pattern_of_a_group_is_checked_and_only_it_may_name_hidden_parts(
+    more: dict[str, Any], problem: str | None
+) -> None:
+    found = glob_problems(Declaration.model_validate({"organisation": "acme", "table": "orders"} | more))
+    assert [text[: len(problem or "")] for text in found] == ([problem] if problem else [])
+
+
+def test_a_hidden_part_is_counted_where_it_may_be_named() -> None:
+    assert compile_glob("a/_b/.c/*", is_marker=True).hidden == 2

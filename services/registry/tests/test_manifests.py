@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from chassis import NotNow
 from chassis.claim import claim
 from chassis.database import Pool
 from registry import jobs
@@ -142,6 +143,32 @@ async def test_a_declaration_turns_what_waited_into_deliveries_and_back_into_fil
     assert [(key, arrival) for key, arrival, _ in await told(db)] == [("in/1/DONE", 1), ("in/2/a.csv", 2)]
 
 
+@pytest.mark.parametrize("change", ["declaration", "file"])
+async def test_a_file_that_is_no_part_any_more_once_it_was_looked_up_is_not_delivered(
+    db: Pool, files: Files, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    await declare(db, marked())
+    await drop(db, files, A)
+    version = await put(files, DONE)
+    await register_drops([notify(files, DONE, version)], db=db, files=files)
+    looked = jobs._look
+
+    async def look(*arguments: Any) -> Any:
+        found = await looked(*arguments)
+        if change == "declaration":
+            await declare(db, marked(files=["{organisation}/{table}/{day}/*.txt"]))
+        else:
+            await db.execute("UPDATE files SET waits = false, reason = 'taken' WHERE key = $1", A)
+        return found
+
+    monkeypatch.setattr(jobs, "_look", look)
+    job = await claim(db, kind(db, files), 30)
+    assert job
+    with pytest.raises(NotNow, match="changed while"):
+        await take_delivery(job, db=db, files=files)
+    assert await registered(db) == []
+
+
 async def test_a_declaration_that_changes_while_files_are_looked_up_leaves_them_as_they_are(
     db: Pool, files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +187,7 @@ async def test_a_declaration_that_changes_while_files_are_looked_up_leaves_them_
         patch.setattr(jobs, "_look", look)
         job = await claim(db, kind(db, files), 30)
         assert job
-        with pytest.raises(Exception, match="changed while"):
+        with pytest.raises(NotNow, match="changed while"):
             await take_delivery(job, db=db, files=files)
     assert [(key, parts) for key, _, parts in await told(db)] == [(A, [])]
     await db.execute("UPDATE jobs SET lease = now() - interval '1 second' WHERE kind = 'delivery'")

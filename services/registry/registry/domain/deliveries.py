@@ -62,9 +62,14 @@ class Named:
     last_modified: datetime
 
 
+def can_be_part(part: Route | Ignored, delivery: Route) -> bool:
+    """Whether a file is one of those that come in deliveries of this dataset."""
+    return isinstance(part, Route) and part.dataset == delivery.dataset and bool(part.told_by) and not part.tells
+
+
 def belongs(part: Route | Ignored, delivery: Route) -> bool:
     """Whether a file is part of the delivery that this marker tells of: what both keys capture is the same."""
-    if isinstance(part, Ignored) or part.dataset != delivery.dataset or part.tells or not part.told_by:
+    if isinstance(part, Ignored) or not can_be_part(part, delivery):
         return False
     common = (part.captures.keys() & delivery.captures.keys()) - set(OF_ALL)
     return all(part.captures[name] == delivery.captures[name] for name in common)
@@ -129,7 +134,7 @@ def _names(body: bytes) -> Iterable[str]:
 def check_named(keys: Sequence[str], routed: Sequence[Route | Ignored], delivery: Route) -> None:
     """Raises Unusable where a manifest names what is no file of its dataset."""
     for key, route in zip(keys, routed, strict=True):
-        if isinstance(route, Ignored) or route.dataset != delivery.dataset or route.tells or not route.told_by:
+        if not can_be_part(route, delivery):
             why = route.reason if isinstance(route, Ignored) else f"{route.dataset} takes it in another way"
             raise Unusable(f"the manifest names {shown(key)}, which is no file of {delivery.dataset}: {why}")
 

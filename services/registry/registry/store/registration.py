@@ -11,7 +11,7 @@ from chassis import Tx, emit
 
 from registry.domain.arrivals import DatasetStanding, Entry, Found, ObjectVersion, Waiting, in_order, number
 from registry.domain.declaring import bare, copied
-from registry.domain.deliveries import Delivery
+from registry.domain.deliveries import Delivery, can_be_part
 from registry.domain.routes import Ignored, Route
 from registry.store import datasets, deliveries, files, routing
 from registry.store.routing import Routing
@@ -65,8 +65,10 @@ async def register_delivery(
 ) -> bool:
     """Register what tells of the delivery, with exactly these parts; False where one of them is no part any more."""
     shared = await routing.share(tx)
-    (route,) = shared.routes.route([delivery])
+    route, *routed = shared.routes.route([delivery, *parts])
     if isinstance(route, Ignored) or not route.tells or route.dataset != delivery.dataset:
+        return False
+    if not all(can_be_part(part, route) for part in routed):
         return False
     await register(tx, unknown)
     standings = await datasets.lock_datasets(tx, [route])
