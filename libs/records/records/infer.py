@@ -27,8 +27,8 @@ def infer(source: BinaryIO, declaration: Declaration) -> Proposal:
     """What the declaration has to say more for this file, from its beginning, to be read without losing a character.
 
     Columns where it has none: as records.infer_types says; required are those of key, order and partition. The key
-    where it has none: `id`, else `<table>_id`, else that without the table's last s (`order_id` of orders), if never null
-    and never twice in the whole file; else mode append.
+    where it has none: `id`, else `<table>_id`, else that without the table's last s (`order_id` of orders), if never
+    null and never twice in the whole file; else mode append.
     FileFault: nothing_to_infer where the file has no rows; no_key where mode snapshot finds none; cannot_infer where
     what was found makes no good declaration; and what is wrong with the file. Memory holds a block and 8 bytes a row.
     """
