@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from waybill import output
+from waybill import delivering, output
 from waybill.environment import CliSettings
 from waybill.output import Refusal
 from waybill.references import name_of
@@ -22,20 +22,35 @@ csv.field_size_limit(1 << 30)
 
 
 async def find_rejects(stores: Stores, file: "Record", limit: int, only_open: bool = False) -> list[dict[str, Any]]:
-    """The first rejects of the file's last attempt; or of those the ones that nothing corrected."""
+    """The first rejects of the file's last attempt; or of those the ones that nothing corrected.
+
+    Those of a delivery are told with the part that they are in, and their line there.
+    """
     query = """
-        SELECT line, codes, reasons, raw FROM rejects r JOIN datasets USING (dataset_id)
+        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line, codes, reasons, raw
+        FROM rejects r JOIN datasets USING (dataset_id) LEFT JOIN LATERAL (
+            SELECT file_id, first_line FROM parts
+            WHERE dataset_id = r.dataset_id AND attempt = r.attempt AND first_line <= line
+            ORDER BY first_line DESC LIMIT 1
+        ) AS p ON true
         WHERE dataset = $1 AND attempt = $2 AND (NOT $4 OR EXISTS (
             SELECT FROM open_rejects o WHERE o.dataset_id = r.dataset_id AND o.attempt = r.attempt
               AND o.line = r.line AND closed_by IS NULL
         )) ORDER BY number LIMIT $3"""
-    return [dict(row) for row in await stores.ingestor(query, file["dataset"], file["attempt"], limit, only_open)]
+    rows = await stores.ingestor(query, file["dataset"], file["attempt"], limit, only_open)
+    keys = await delivering.find_part_keys(stores, file)
+    return [dict(row) | {"part": keys.get(row["part"])} for row in rows]
 
 
 def write_rejects(found: list[dict[str, Any]], title: str | None = None) -> None:
     """Rejects as a table."""
-    cells = [(row["line"], "; ".join(row["reasons"]), row["raw"]) for row in found]
-    output.write_table(("line", "why", "row as it came"), cells, title)
+    has_parts = any(row["part"] for row in found)
+    where = ("part", "line there") if has_parts else ()
+    cells = [
+        (row["line"], *((row["part"], row["part_line"]) if has_parts else ()), "; ".join(row["reasons"]), row["raw"])
+        for row in found
+    ]
+    output.write_table(("line", *where, "why", "row as it came"), cells, title)
 
 
 def rejects_key(file: Any) -> str:

@@ -54,7 +54,9 @@ async def wait_for_versions(
     """The registry's rows of these object versions, once all have come to an end in an attempt after the given one."""
     keys, ids = [key for key, _ in versions], [version for _, version in versions]
     query = """
-        SELECT f.* FROM files f JOIN unnest($1::text[], $2::text[]) AS v (key, id) ON f.key = v.key
+        SELECT f.*, EXISTS (
+            SELECT FROM open_deliveries o WHERE o.file_id = f.file_id AND missing IS NULL
+        ) AS is_looked_up FROM files f JOIN unnest($1::text[], $2::text[]) AS v (key, id) ON f.key = v.key
         WHERE version_id = v.id ORDER BY found_order"""
     end = time.monotonic() + seconds
     async with open_stores(using) as stores:
@@ -62,7 +64,10 @@ async def wait_for_versions(
             task = progress.add_task("waiting for the waybills", total=len(versions))
             while True:
                 files = await stores.registry(query, keys, ids)
-                done = sum(file["state"] in STOPPED and file["attempt"] > after_attempt for file in files)
+                done = sum(
+                    file["state"] in STOPPED and file["attempt"] > after_attempt and not file["is_looked_up"]
+                    for file in files
+                )
                 progress.update(task, completed=done)
                 if done == len(versions):
                     return files

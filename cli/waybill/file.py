@@ -50,7 +50,8 @@ def put(
     if not wait:
         return
     waybills.write_list(files)
-    stopped = [file for file in files if file["state"] not in ("LOADED", "SKIPPED")]
+    # What became of a part is said of its delivery.
+    stopped = [file for file in files if file["state"] not in ("LOADED", "SKIPPED") and not file["delivery_id"]]
     for file in stopped:
         output.say(f"{name_of(file)} {file['state']}: {file['reason']}; more: waybill file show '{name_of(file)}'")
     if stopped:

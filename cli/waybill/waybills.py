@@ -5,7 +5,7 @@ from typing import Any
 
 from asyncpg import Record
 
-from waybill import correcting, deciding, output
+from waybill import correcting, deciding, delivering, output
 from waybill.references import name_of
 from waybill.stores import Stores
 
@@ -33,7 +33,16 @@ def write_list(files: Iterable[Record], title: str | None = None, objects: bool 
         lines = [
             [*line, file["reason"] if file["state"] == "HELD" else ""] for line, file in zip(lines, found, strict=True)
         ]
+    if any(_is_of_delivery(file) for file in found):
+        columns = (*columns, "why")
+        lines = [
+            [*line, file["reason"] if _is_of_delivery(file) else ""] for line, file in zip(lines, found, strict=True)
+        ]
     output.write_table(columns, lines, title)
+
+
+def _is_of_delivery(file: Record) -> bool:
+    return delivering.is_of_delivery(file["state"], file["dataset"], file["reason"])
 
 
 def _line(file: Record, counted: list[str]) -> list[Any]:
@@ -78,7 +87,8 @@ async def story(stores: Stores, file: Record) -> dict[str, Any]:
         "files_behind": await deciding.count_behind(stores, file, jobs),
         "decisions": await deciding.find_decisions(stores, file),
     }
-    told = as_json(file) | {name: file[name] for name in more} | await correcting.find_links(stores, file) | decided
+    links = await correcting.find_links(stores, file) | await delivering.find_delivery(stores, file)
+    told = as_json(file) | {name: file[name] for name in more} | links | decided
     return told | {"jobs": jobs, "audit": [dict(row) for row in trail]}
 
 
@@ -103,6 +113,7 @@ def write_story(told: dict[str, Any]) -> None:
         title = "rows, if it is released" if is_held else "rows"
         output.write_table(OUTCOMES, [[told["rows"][name] for name in OUTCOMES]], title)
     correcting.write_links(told)
+    delivering.write_delivery(told)
     deciding.write_holds(told)
     for job in told["jobs"]:
         if job["state"] in ENDED and job["kind"] == "ingest":
@@ -121,6 +132,8 @@ def advice(told: dict[str, Any]) -> str | None:
     name = told["name"]
     if has_failed_load(told["jobs"]):
         return f"Its load failed and its dataset waits. Once the cause is mended: waybill file retry '{name}'"
+    if delivering.is_of_delivery(told["state"], told.get("table"), told.get("reason")):
+        return None  # the reason says what it waits for
     if told["state"] == "IGNORED":
         return "No dataset takes this object. Declare one (waybill dataset apply FILE.yaml) or send it elsewhere."
     if told["state"] == "HELD":
