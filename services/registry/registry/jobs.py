@@ -142,7 +142,7 @@ async def take_delivery(job: Job, *, db: Pool, files: Files) -> None:
     async with job.step(db) as tx:
         if not await register_delivery(tx, delivery, parts, found):
             raise NotNow(f"{delivery.dataset} changed while the files of {delivery.key} were looked up")
-    FILES.labels(source="sweep", status="REGISTERED").inc()
+    FILES.labels(source=delivery.found_by, status="REGISTERED").inc()
 
 
 async def _wait(job: Job, delivery: Delivery, reason: str, missing: Sequence[str] | None, db: Pool) -> None:

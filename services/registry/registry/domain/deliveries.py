@@ -11,7 +11,7 @@ import orjson
 from records.globs import HIDDEN, compile_glob
 from waybill_contracts.declaration import Declaration
 
-from registry.domain.arrivals import ObjectVersion
+from registry.domain.arrivals import FoundBy, ObjectVersion
 from registry.domain.routes import Ignored, Route, path_fault, shown
 
 MAX_PARTS = 1000
@@ -47,6 +47,7 @@ class Delivery:
     version_id: str
     size: int
     last_modified: datetime
+    found_by: FoundBy
 
     @property
     def dataset(self) -> str:

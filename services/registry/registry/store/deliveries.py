@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis import Pool, Tx, find_job, lock_lane, put_job
-from waybill_contracts import FilePart, PartCount
+from waybill_contracts import PartCount
 
 from registry.domain.arrivals import Entry, ObjectVersion, Place, Waiting
 from registry.domain.deliveries import Delivery
@@ -19,6 +19,8 @@ UNDER_WAY = ("QUEUED", "RUNNING")
 
 async def open_new(tx: Tx, names: Sequence[tuple[str, str, str]]) -> None:
     """These versions, just written down, tell of deliveries."""
+    if not names:
+        return
     await tx.execute(
         "INSERT INTO open_deliveries (file_id)"
         " SELECT file_id FROM files JOIN unnest($1::text[], $2::text[], $3::text[]) AS n(bucket, key, version_id)"
@@ -128,7 +130,7 @@ async def find_open(db: Pool, file_id: UUID) -> Delivery | None:
     """The delivery, unless it was taken or given up."""
     row = await db.fetchrow(
         "SELECT file_id, found_order AS seq, organisation, table_name AS table, bucket, key, version_id, size,"
-        " last_modified FROM open_deliveries JOIN files USING (file_id) WHERE file_id = $1",
+        " last_modified, found_by FROM open_deliveries JOIN files USING (file_id) WHERE file_id = $1",
         file_id,
     )
     return Delivery(**row) if row else None
@@ -222,23 +224,10 @@ async def _end_waiting(tx: Tx, files: Sequence[UUID], reason: str) -> None:
     )
 
 
-async def parts_of(tx: Tx, deliveries: Sequence[UUID]) -> dict[UUID, tuple[FilePart, ...]]:
-    """The parts of each of these that is a delivery, in the order they are read."""
-    rows = await tx.fetch(
-        "SELECT delivery_id, file_id, key AS object_key, version_id, size FROM files"
-        " WHERE delivery_id = ANY ($1) ORDER BY delivery_id, part_number",
-        deliveries,
-    )
-    found: dict[UUID, tuple[FilePart, ...]] = {}
-    for row in rows:
-        part = dict(row)
-        delivery_id = part.pop("delivery_id")
-        found[delivery_id] = (*found.get(delivery_id, ()), FilePart(**part))
-    return found
-
-
 async def note_parts(tx: Tx, parts: Sequence[PartCount]) -> None:
     """What was read of each part of a delivery that took effect; they are locked."""
+    if not parts:
+        return
     await tx.execute(
         "UPDATE files SET first_line = n.first_line, part_rows = n.rows, changed_at = now()"
         " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n(file_id, first_line, rows)"

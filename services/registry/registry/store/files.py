@@ -11,7 +11,6 @@ from waybill_contracts.declaration import Declaration
 
 from registry.domain.arrivals import Entry, Place, Waiting
 from registry.domain.routes import Route, partition_of
-from registry.store.deliveries import parts_of
 
 Name = tuple[str, str, str]
 """Bucket, key and version id."""
@@ -135,14 +134,17 @@ async def announcements(tx: Tx, ids: Sequence[UUID]) -> list[FileRegistered]:
         """
         SELECT file_id, organisation, table_name AS table, arrival, registration, cause, bucket, key AS object_key,
             version_id, size, etag, last_modified, found_by, sent_by AS user, sent_reason AS reason, late,
-            dataset, corrects, removes, accepted, declaration_version
+            dataset, corrects, removes, accepted, declaration_version, ARRAY(
+                SELECT json_build_object(
+                    'file_id', part.file_id, 'object_key', part.key, 'version_id', part.version_id, 'size', part.size)
+                FROM files part WHERE part.delivery_id = files.file_id ORDER BY part.part_number
+            ) AS parts
         FROM files WHERE file_id = ANY ($1) ORDER BY dataset COLLATE "C", arrival
         """,
         ids,
     )
     declarations = await _declarations(tx, {(row["dataset"], row["declaration_version"]) for row in rows})
-    parts = await parts_of(tx, ids)
-    return [_announcement({**row, "parts": parts.get(row["file_id"], ())}, declarations) for row in rows]
+    return [_announcement(dict(row), declarations) for row in rows]
 
 
 def _announcement(row: dict[str, Any], declarations: dict[tuple[str, int], Declaration]) -> FileRegistered:
