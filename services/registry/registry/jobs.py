@@ -33,7 +33,7 @@ from registry.domain.deliveries import (
     prefixes,
 )
 from registry.domain.listing import Change, presence_changes, unknown_versions
-from registry.domain.routes import Ignored, Route, Routes
+from registry.domain.routes import Ignored, Route, Routes, shown
 from registry.domain.waybill import render, waybill_key
 from registry.files import Files
 from registry.files.contents import newest_versions, read_object
@@ -166,9 +166,15 @@ async def _look(delivery: Delivery, db: Pool, files: Files) -> tuple[list[Object
     if missing:
         return parts, missing
     taken = await deliveries.find_taken(db, parts)
-    parts = [part for part in parts if part.name not in taken]
-    check_parts(parts, route.told_by or "")
-    return parts, []
+    new = [part for part in parts if part.name not in taken]
+    check_parts(new, route.told_by or "")
+    others = [part for part in parts if part.name in taken]
+    if left_out := await deliveries.find_left_out(db, new, others, is_whole=declaration.mode == "snapshot"):
+        raise Unusable(
+            f"it would leave out {shown(left_out.key)}, which did not change since {left_out.delivery}"
+            f" ({left_out.state}): send all files of that delivery again, then the {route.told_by}"
+        )
+    return new, []
 
 
 async def _marked(marker: Route, routes: Routes, prefixes: Sequence[str], files: Files) -> list[ObjectVersion]:

@@ -14,7 +14,7 @@ from registry.handlers import note_held_file, note_outcome, register_drops, requ
 from registry.jobs import write_waybill
 from waybill_contracts import FileRegistered, PartCount
 
-from .delivering import DONE, A, B, declared, drop, marked, reasons, take_all, told
+from .delivering import DONE, A, B, C, declared, drop, marked, reasons, take_all, told
 from .drops import declare, everything, failed, held, ingested, loaded, notify, put, registered, retry, states
 
 
@@ -90,6 +90,49 @@ async def test_a_version_that_replaces_a_part_later_is_for_the_next_delivery(db:
     assert len(await registered(db)) == 1
     await drop(db, files, DONE)
     assert await told(db) == [(DONE, 1, [(A, a), (B, b)]), (DONE, 2, [(A, newer)])]
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "is_taken"),
+    [
+        ("upsert", "loaded", True),
+        ("upsert", "failed", False),
+        ("snapshot", "loaded", False),
+        ("snapshot", "failed", False),
+    ],
+)
+async def test_half_of_a_delivery_is_not_taken_again_where_the_other_half_would_be_lost(
+    db: Pool, files: Files, mode: str, outcome: str, is_taken: bool
+) -> None:
+    await declare(db, marked(mode=mode))
+    await drop(db, files, A, B, DONE)
+    (event,) = await registered(db)
+    ended = [failed(event)] if outcome == "failed" else [ingested(event), loaded(event)]
+    for each in ended:
+        await note_outcome(each, db=db)
+    (newer,) = await drop(db, files, B, body=b"id\n2\n")
+    await drop(db, files, DONE)
+    state = "FAILED" if outcome == "failed" else "LOADED"
+    (_, _, reason) = [each for each in await states(db) if each[0] == DONE][-1]
+    if is_taken:
+        assert (await told(db))[1:] == [(DONE, 2, [(B, newer)])]
+        return
+    assert reason == (
+        f"it would leave out '{A}', which did not change since acme/orders#1 ({state}):"
+        " send all files of that delivery again, then the marker"
+    )
+    await drop(db, files, A, C, body=b"id\n3\n")
+    await drop(db, files, DONE)
+    assert [[key for key, _ in parts] for _, _, parts in await told(db)] == [[A, B], [A, B, C]]
+
+
+async def test_files_of_another_day_may_stay_beside_a_snapshot(db: Pool, files: Files) -> None:
+    group = {"marker": "{organisation}/{table}/{shop}/_DONE"}
+    await declare(db, declared(group, mode="snapshot", files=["{organisation}/{table}/{shop}/*.csv"]))
+    for day in ("1", "2"):
+        await drop(db, files, f"acme/orders/north/{day}.csv")
+        await drop(db, files, "acme/orders/north/_DONE")
+    assert [len(parts) for _, _, parts in await told(db)] == [1, 1]
 
 
 async def test_a_marker_that_tells_of_nothing_new_is_ignored_and_says_what_to_do(db: Pool, files: Files) -> None:

@@ -4,6 +4,7 @@ Locks of several files are taken in order of their ids.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +148,42 @@ async def find_taken(db: Pool, versions: Sequence[ObjectVersion]) -> set[tuple[s
         [version.version_id for version in versions],
     )
     return {(row["bucket"], row["key"], row["version_id"]) for row in rows}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A part of an earlier delivery, and where that one stands."""
+
+    key: str
+    delivery: str
+    state: str
+
+
+async def find_left_out(
+    db: Pool, new: Sequence[ObjectVersion], others: Sequence[ObjectVersion], *, is_whole: bool
+) -> LeftOut | None:
+    """One of the others that belongs together with something that a new version replaces, and would be lost.
+
+    That is so where a delivery says all there is, or where the one before took no effect.
+    """
+    row = await db.fetchrow(
+        """
+        SELECT part.key, delivery.dataset || '#' || delivery.arrival AS delivery, delivery.state
+        FROM files part JOIN files delivery ON delivery.file_id = part.delivery_id
+        JOIN unnest($1::text[], $2::text[], $3::text[]) AS n(bucket, key, version_id)
+            ON (part.bucket, part.key, part.version_id) = (n.bucket, n.key, n.version_id)
+        WHERE ($4 OR delivery.state IN ('FAILED', 'REFUSED')) AND part.delivery_id IN (
+            SELECT delivery_id FROM files JOIN unnest($5::text[], $6::text[]) AS n(bucket, key) USING (bucket, key)
+        ) ORDER BY delivery.arrival DESC, part.part_number LIMIT 1
+        """,
+        [version.bucket for version in others],
+        [version.key for version in others],
+        [version.version_id for version in others],
+        is_whole,
+        [version.bucket for version in new],
+        [version.key for version in new],
+    )
+    return LeftOut(**row) if row else None
 
 
 async def note(tx: Tx, delivery: Delivery, reason: str, missing: Sequence[str] | None = None) -> None:
