@@ -41,6 +41,7 @@ ROWS = Counter("waybill_rows_total", "Rows by what became of them", ["organisati
 LOAD_SECONDS = Histogram("waybill_load_seconds", "Time to load a file into the warehouse", buckets=_SECONDS)
 STAGE_SECONDS = Histogram("waybill_stage_seconds", "Time of a stage", ["service", "stage"], buckets=_SECONDS)
 MISSED = Counter("waybill_notification_missed_total", "Objects found by the sweep that no notification named")
+OPEN_REJECTS = Gauge("waybill_rejects_open_rows", "Rejected rows that nothing corrected yet", ["organisation", "table"])
 BUILD_INFO = Gauge("waybill_build_info", "Constant 1, labelled with the version", ["version"])
 
 log = structlog.get_logger()

@@ -31,6 +31,7 @@ def test_figures_have_the_agreed_names_and_no_topic_in_them() -> None:
         "waybill_load_seconds",
         "waybill_stage_seconds",
         "waybill_notification_missed_total",
+        "waybill_rejects_open_rows",
         "waybill_build_info",
     }
 

@@ -12,8 +12,7 @@ from uuid import UUID
 import structlog
 from chassis import Job, NotNow, Pool, find_job, lock_lane, put_job
 from chassis.jobs import TIMER_LANE
-from chassis.telemetry import FILES, MISSED, stage
-from prometheus_client import Gauge
+from chassis.telemetry import FILES, MISSED, OPEN_REJECTS, stage
 from waybill_contracts.declaration import Declaration, DeclarationError
 from waybill_contracts.declaration_yaml import parse_declaration
 
@@ -47,7 +46,6 @@ SWEEP_CHUNK = 500
 SWEEP_LIMIT = 20_000
 """Unknown versions that one sweep registers at most, the oldest of them; the next sweep takes the next."""
 
-OPEN_REJECTS = Gauge("waybill_rejects_open_rows", "Rejected rows that nothing corrected yet", ["organisation", "table"])
 
 log = structlog.get_logger()
 _told: set[tuple[str, str]] = set()
