@@ -9,8 +9,8 @@ import house
 FILE_LINES = 300
 FUNCTION_LINES = 40
 HANDLER_LINES = 25
-ORACLE = {"tests/system/meaning.py": 250, "tests/system/oracle.py": 250}
-"""What a file says, and what becomes of it."""
+ORACLE = {"tests/system/meaning.py": 250, "tests/system/oracle_files.py": 250, "tests/system/oracle.py": 250}
+"""What a file says, what it is to the others, and what becomes of it."""
 
 
 def long_functions(module: ast.Module, limit: int) -> Iterator[str]:

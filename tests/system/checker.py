@@ -9,19 +9,23 @@ from bson import Decimal128
 from installation import Installation
 from meaning import content_of
 from oracle import Oracle
+from oracle_files import File
 from pymongo import AsyncMongoClient
+
+NO_CORRECTIONS = ("not_its_file", "not_newest")
 
 
 async def check(installation: Installation, dataset: str, oracle: Oracle) -> None:
-    """Current rows, versions dense from 1, log, documents and counts are what the oracle says."""
+    """Current rows, versions dense from 1, log, documents, counts and open rejects are what the oracle says."""
     files = await installation.files(dataset)
     found = [(file["state"], _codes(file)) for file in files]
-    told = [(each.state, each.codes if each.state == "HELD" else ()) for each in oracle.files]
+    told = [(each.state, _told_codes(each)) for each in oracle.files]
     assert found == told, dataset
     for file, counts in zip(files, oracle.counts, strict=True):
         if file["state"] == "LOADED":
             assert json.loads(file["rows"]) == counts, f"{dataset}#{file['arrival']}"
             assert file["balanced"] is True
+    await _check_open_rejects(installation, dataset, oracle)
     await _check_current(installation, dataset, oracle)
     await _check_log(installation, dataset, oracle)
     await _check_documents(installation, dataset, oracle)
@@ -29,8 +33,14 @@ async def check(installation: Installation, dataset: str, oracle: Oracle) -> Non
 
 def _codes(file: Record) -> tuple[str, ...]:
     """Why it is held; a changed type is only named beside the share of rejects."""
+    if file["state"] == "REFUSED" and file["code"] in NO_CORRECTIONS:
+        return (file["code"],)
     codes = {hold["code"] for hold in json.loads(file["holds"])} if file["state"] == "HELD" else set()
     return tuple(sorted(codes - {"type_changed"}))
+
+
+def _told_codes(file: File) -> tuple[str, ...]:
+    return file.codes if file.state == "HELD" or set(file.codes) & set(NO_CORRECTIONS) else ()
 
 
 def tables(installation: Installation, dataset: str) -> tuple[str, str]:
@@ -57,6 +67,15 @@ def _order(row: Record) -> str:
 def _values(row: Record, oracle: Oracle) -> dict[str, Any]:
     """The business columns, as far as they have a value."""
     return {name: row[name] for name in oracle.columns if dict(row).get(name) is not None}
+
+
+async def _check_open_rejects(installation: Installation, dataset: str, oracle: Oracle) -> None:
+    query = """
+        SELECT file_id::text, line FROM open_rejects JOIN datasets USING (dataset_id)
+        JOIN positions USING (dataset_id, attempt) WHERE dataset = $1 AND closed_by IS NULL
+    """
+    found = [tuple(row) for row in await installation.rows("ingestor", query, dataset)]
+    assert sorted(found) == sorted((each.file_id, line) for each in oracle.files for line in each.open), dataset
 
 
 async def _check_current(installation: Installation, dataset: str, oracle: Oracle) -> None:

@@ -1,10 +1,12 @@
 """Made-up deliveries: what datasets may mean, what their files may hold, and when services die meanwhile."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
 from installation import SERVICES
 from meaning import Meaning
+from oracle_files import File
 
 COLUMNS = {
     "id": ("integer", True),
@@ -14,6 +16,7 @@ COLUMNS = {
     "seen": ("date", True),
 }
 BY_NAME = r"_(\d+)\."
+NOBODY = "00000000-0000-7000-8000-000000000000"
 TOLERANT = {"min_rows": 3, "max_reject_share": 0.4, "max_delete_share": 0.5}
 """Shares that small tables go above at times."""
 
@@ -48,15 +51,30 @@ class Drop:
     content: bytes
     times: int = 1
 
-    def name(self, number: int) -> str:
+    def name(self, number: int, _known: Sequence[File]) -> str:
         return f"{self.folder}/file {number:02}_{self.order}.csv"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Rows for one of the newest files that are known: of those that took effect, or of all; or for nobody's file."""
+
+    of: str
+    back: int
+    content: bytes
+    times: int = 1
+
+    def name(self, number: int, known: Sequence[File]) -> str:
+        files = [file.file_id for file in known if self.of == "any" or file.state == "LOADED"]
+        file_id = files[-1 - self.back % len(files)] if files and self.of != "nobody" else NOBODY
+        return f"_corrections/{file_id}/file {number:02}.csv"
 
 
 @dataclass(frozen=True)
 class Round:
     """Files dropped one after the other, what is decided once all is quiet, and which service dies meanwhile."""
 
-    drops: list[Drop]
+    drops: list[Drop | Correction]
     killed_at_drops: str | None
     decisions: list[str]
     killed_at_decisions: str | None
@@ -82,19 +100,25 @@ HEADER = tuple(COLUMNS)
 SHAPES = st.sampled_from(["as declared"] * 12 + ["added", "missing", "renamed", "short line", "empty", "broken"])
 
 
-def content_of(shape: str, table: list[tuple[str, ...]]) -> bytes:
-    """The table as a file, as declared or in one of the ways in which files are not."""
-    header, lines = list(HEADER), [list(line) for line in table]
-    if shape == "added" and lines:
+def content_of(shape: str, table: list[tuple[str, ...]], lines: list[int] | None = None) -> bytes:
+    """The table as a file, as declared or in one of the ways in which files are not.
+
+    With line numbers it is a file of rejects that comes back.
+    """
+    header, rows = list(HEADER), [list(row) for row in table]
+    if shape == "added" and rows:
         header = [*header, "colour"]
-        lines = [[*line, "red"] for line in lines]
+        rows = [[*row, "red"] for row in rows]
     elif shape == "missing":
-        header, lines = [*header[:2], *header[3:]], [[*line[:2], *line[3:]] for line in lines]
+        header, rows = [*header[:2], *header[3:]], [[*row[:2], *row[3:]] for row in rows]
     elif shape == "renamed":
         header[1] = "title"
-    elif shape == "short line":
-        lines = [*lines, ["1", "a"]]
-    text = "".join(",".join(line) + "\n" for line in [header, *lines])
+    if lines:
+        header = ["waybill_line", "waybill_codes", *header]
+        rows = [[str(lines[place % len(lines)] + place), "", *row] for place, row in enumerate(rows)]
+    if shape == "short line":
+        rows = [*rows, ["1", "a"]]
+    text = "".join(",".join(row) + "\n" for row in [header, *rows])
     return {"empty": b"", "broken": text.encode() + b'8,"'}.get(shape, text.encode())
 
 
@@ -102,8 +126,19 @@ CONTENTS = st.builds(content_of, SHAPES, TABLES)
 DROPS = st.builds(
     Drop, st.sampled_from(["east", "west"]), st.integers(1, 12), CONTENTS, st.sampled_from([1, 1, 1, 1, 2])
 )
+MENDED_LINES = GOOD_LINES.map(lambda line: (line[0], f"'={line[1]}" if line[0] == "3" else line[1], *line[2:]))
+MENDED_TABLES = st.one_of(st.lists(MENDED_LINES, min_size=1, max_size=3), TABLES)
+CORRECTIONS = st.builds(
+    Correction,
+    st.sampled_from(["loaded"] * 8 + ["any", "nobody"]),
+    st.sampled_from([0, 0, 0, 0, 1, 2, 3]),
+    st.builds(content_of, SHAPES, MENDED_TABLES, st.lists(st.integers(2, 8), max_size=3)),
+    st.sampled_from([1, 1, 1, 1, 2]),
+)
 DECISIONS = st.lists(st.sampled_from(["release", "release", "map", "accept", "refuse"]), min_size=6, max_size=6)
 DEATHS = st.sampled_from([None, *SERVICES])
-ROUNDS = st.builds(Round, st.lists(DROPS, min_size=4, max_size=7), DEATHS, DECISIONS, DEATHS)
-STORIES = st.lists(ROUNDS, min_size=3, max_size=4)
-"""12 to 30 files, mostly."""
+ROUNDS = st.builds(
+    Round, st.lists(st.one_of(DROPS, DROPS, CORRECTIONS), min_size=4, max_size=7), DEATHS, DECISIONS, DEATHS
+)
+STORIES = st.lists(ROUNDS, min_size=3, max_size=3)
+"""12 to 30 files, mostly; each of 12 datasets gets them all."""

@@ -11,6 +11,8 @@ from typing import Any
 
 MAX_RECORD_BYTES = 15_000_000
 MAX_COLUMNS = 1000
+NOTES = frozenset(f"waybill_{name}" for name in ("line", "part", "codes", "reasons", "raw"))
+"""Columns of a file of rejects that are not its sender's."""
 csv.field_size_limit(1 << 30)
 
 Row = dict[str, Any]
@@ -69,6 +71,12 @@ def inferred(texts: Iterable[str]) -> str:
 def key_text(part: Any) -> str:
     """The canonical text of a key part (text, integer, date)."""
     return re.sub(r"[\\|]", lambda match: "\\" + match[0], str(part))
+
+
+def as_sent(text: str) -> str:
+    """A value of a file of rejects without the apostrophe that kept a spreadsheet from running it."""
+    is_number = re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)*", text[1:])
+    return text[1:] if re.match(r"'+[=+\-@\t\r]", text) and not is_number else text
 
 
 def content_of(row: Row) -> str:
@@ -133,6 +141,7 @@ class Said:
     row: Row
     order: Any
     scope: Any
+    line: int
 
 
 @dataclass
@@ -143,6 +152,10 @@ class Statement:
     said: list[Said] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
     is_keyless: bool = False
+    rejected: dict[int, str | None] = field(default_factory=dict)
+    """Line -> key where it can be told."""
+    noted: dict[int, int] = field(default_factory=dict)
+    """Line -> the line that it has in the file that is corrected."""
 
 
 def lines_of(content: bytes | None, meaning: Meaning) -> tuple[list[str], list[tuple[int, list[str]]]]:
@@ -161,22 +174,29 @@ def lines_of(content: bytes | None, meaning: Meaning) -> tuple[list[str], list[t
     return header, lines[1:]
 
 
-def read(content: bytes | None, meaning: Meaning, name: str, file_id: str) -> Statement:
+def read(content: bytes | None, meaning: Meaning, name: str, file_id: str, is_correction: bool = False) -> Statement:
     """What the file says; columns that are not declared are left out, those it lacks are null."""
     header, lines = lines_of(content, meaning)
     statement = Statement(read=len(lines))
     for number, line in lines:
         fields = dict(zip(header, line, strict=False))
+        if is_correction and fields.get("waybill_line"):
+            statement.noted[number] = int(fields["waybill_line"])
+        if is_correction and "waybill_line" in header:
+            fields = {name: as_sent(text) for name, text in fields.items()}
         row, faults = typed(fields, meaning)
+        statement.rejected[number] = None
         if len(line) != len(header) or faults & set(meaning.key):
             statement.is_keyless = True
             continue
         key = key_of(row, meaning, f"{file_id}|{number}")
         statement.present.add(key)
+        statement.rejected[number] = key if meaning.key else None
         if not faults and sum(map(len, line)) <= MAX_RECORD_BYTES:
             order = row[meaning.order_column] if meaning.order_column else meaning.order_of(name)
             scope = row[meaning.partition_column] if meaning.partition_column else meaning.scope_of(name)
-            statement.said.append(Said(key, row, order, scope))
+            statement.said.append(Said(key, row, order, scope, number))
+            del statement.rejected[number]
     return statement
 
 

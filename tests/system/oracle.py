@@ -1,44 +1,13 @@
 """What must come out: a second implementation with dict, and nothing of the product."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-from meaning import Meaning, Refused, Row, Said, Statement, content_of, inferred, lines_of, read
+from meaning import NOTES, Meaning, Refused, Row, Said, Statement, content_of, inferred, lines_of, read
+from oracle_files import EMPTY_COUNTS, File, fault_of_correction, file_in, settle_rejects
 
-COUNTED = ("read", "inserted", "updated", "unchanged", "duplicate", "stale", "rejected", "deleted")
-EMPTY_COUNTS = dict.fromkeys(COUNTED, 0)
 CHANGES = {"inserted": "insert", "updated": "update"}
-
-
-@dataclass(eq=False)
-class File:
-    """One delivery, and where it stands."""
-
-    name: str
-    content: bytes | None
-    file_id: str
-    meaning: Meaning
-    is_late: bool
-    state: str = "REGISTERED"
-    codes: tuple[str, ...] = ()
-    """Why it is held or was refused."""
-    accepted: set[str] = field(default_factory=set)
-    is_retry: bool = False
-    counts: dict[str, int] = field(default_factory=EMPTY_COUNTS.copy)
-
-    @property
-    def order(self) -> Any:
-        return self.meaning.order_of(self.name)
-
-    @property
-    def scope(self) -> str | None:
-        return self.meaning.scope_of(self.name)
-
-    @property
-    def blocks(self) -> bool:
-        """Whether later files wait for it."""
-        return self.state == "HELD" and self.codes != ("late",)
 
 
 class Oracle:
@@ -50,6 +19,8 @@ class Oracle:
         self.versions: dict[str, list[tuple[str, Row]]] = {}
         self.said: dict[str, Said] = {}
         """The newest that was said of each record, also where it was nothing new."""
+        self.words: dict[str, int] = {}
+        """Key -> the position at which its newest version was said; a correction's is that of its file."""
         self.spoken: dict[Any, Any] = {}
         """Scope -> order of the newest snapshot that spoke for all of it."""
         self.twin: Any = None
@@ -58,8 +29,7 @@ class Oracle:
 
     def take(self, content: bytes | None, name: str = "", file_id: str = "") -> None:
         """The next file in the order of arrival, its name below the dataset; None is one whose object is gone."""
-        file = File(name, content, file_id, self.meaning, is_late=False)
-        file.is_late = any(file.order < other.order for other in self.files if file.order and other.order)
+        file = file_in(self.files, File(name, content, file_id, self.meaning))
         self.files.append(file)
         self._go_on()
 
@@ -122,36 +92,44 @@ class Oracle:
 
     def _attempt(self, file: File) -> tuple[str, ...]:
         """State and codes after the file's next try; it takes effect where it is LOADED."""
-        if file.meaning.order_name and file.order is None:
-            raise Refused(file.name)
-        if file.is_late and file.meaning.when_late == "refuse":
-            return ("REFUSED", "late")
-        if file.is_late and file.meaning.when_late == "hold" and "late" not in file.accepted:
-            return ("HELD", "late")
-        twin = (file.content, file.meaning, file.order, file.scope)
+        if ended := self._judge_moment(file):
+            return ended
+        twin = (file.content, file.meaning, file.order, file.scope, file.corrects)
         if twin == self.twin and not file.meaning.is_by_line and not file.is_retry:
             return ("SKIPPED",)
         if ended := self._judge_columns(file):
             return ended
-        statement = read(file.content, file.meaning, file.name, file.file_id)
-        file.counts |= {"read": statement.read, "rejected": statement.read - len(statement.said)}
-        kept = self._without_repeats(statement.said, file)
+        statement = read(file.content, file.meaning, file.word_of.name, file.file_id, bool(file.corrects))
+        kept = self._without_repeats(statement, file)
+        file.counts |= {"read": statement.read, "rejected": len(statement.rejected)}
         live, gone = self._absent(statement, file)
         file.counts["deleted"] = len(gone)
         codes = set(self._guard(statement, file, len(live)))
         if codes - file.accepted:
             return ("HELD", *sorted(codes))
         self._take_effect(file, kept, gone)
-        if file.meaning.mode == "snapshot" and file.order and not statement.is_keyless:
+        settle_rejects(file, statement)
+        if file.is_snapshot and file.order and not statement.is_keyless:
             scopes = self._scopes(statement, file)
             self.spoken |= {scope: max(file.order, self.spoken.get(scope, file.order)) for scope in scopes}
         self.twin = twin
         return ("LOADED",)
 
+    def _judge_moment(self, file: File) -> tuple[str, ...]:
+        """State and codes of a file that comes too late, or corrects what cannot be corrected."""
+        if file.corrects and (code := fault_of_correction(file, self.files)):
+            return ("REFUSED", code)
+        if file.meaning.order_name and file.order is None:
+            raise Refused(file.name)
+        if file.is_late and file.meaning.when_late == "refuse":
+            return ("REFUSED", "late")
+        is_held = file.is_late and file.meaning.when_late == "hold" and "late" not in file.accepted
+        return ("HELD", "late") if is_held else ()
+
     def _judge_columns(self, file: File) -> tuple[str, ...]:
         """State and codes of a file whose columns are not the declared ones; nothing where it is read all the same."""
         header, _ = lines_of(file.content, file.meaning)
-        added = set(header) - set(file.meaning.columns)
+        added = set(header) - set(file.meaning.columns) - (NOTES if file.corrects else set())
         missing = set(file.meaning.columns) - set(header) - file.meaning.optional
         if added and file.meaning.other_columns == "reject":
             return ("REFUSED", "columns_added")
@@ -167,7 +145,8 @@ class Oracle:
         """Columns that are new in the file are declared; those it lacks may be absent."""
         header, lines = lines_of(file.content, self.meaning)
         texts = {name: [line[place] for _, line in lines if len(line) > place] for place, name in enumerate(header)}
-        added = {name: (inferred(texts[name]), False) for name in header if name not in self.columns}
+        known = {*self.columns, *(NOTES if file.corrects else ())}
+        added = {name: (inferred(texts[name]), False) for name in header if name not in known}
         optional = self.meaning.optional | (set(self.columns) - set(header) - self.meaning.needed)
         self.meaning = replace(self.meaning, columns=self.columns | added, optional=optional)
 
@@ -179,10 +158,10 @@ class Oracle:
             if each.state == "REGISTERED":
                 each.meaning = self.meaning
 
-    def _without_repeats(self, said: Iterable[Said], file: File) -> list[Said]:
+    def _without_repeats(self, statement: Statement, file: File) -> list[Said]:
         """One row of each record: the newest; where those contradict each other, as it is declared."""
         by_key: dict[str, list[Said]] = {}
-        for each in said:
+        for each in statement.said:
             by_key.setdefault(each.key, []).append(each)
         kept = []
         for same in by_key.values():
@@ -190,7 +169,7 @@ class Oracle:
             newest = [each for each in same if not orders or each.order == max(orders)]
             file.counts["stale"] += len(same) - len(newest)
             if file.meaning.duplicates == "reject" and len({content_of(each.row) for each in newest}) > 1:
-                file.counts["rejected"] += len(newest)
+                statement.rejected |= {each.line: each.key for each in newest}
             else:
                 kept.append(newest[-1 if file.meaning.duplicates == "last" else 0])
                 file.counts["duplicate"] += len(newest) - 1
@@ -202,7 +181,7 @@ class Oracle:
 
     def _absent(self, statement: Statement, file: File) -> tuple[list[str], list[str]]:
         """Records that the file speaks for, and those of them that it says are gone."""
-        if file.meaning.mode != "snapshot" or statement.is_keyless:
+        if not file.is_snapshot or statement.is_keyless:
             return [], []
         scopes = self._scopes(statement, file)
         live = [key for key in self._alive() if None in scopes or self.said[key].scope in scopes]
@@ -214,30 +193,37 @@ class Oracle:
         meaning, counts = file.meaning, file.counts
         if live >= meaning.min_rows and counts["deleted"] > meaning.max_delete_share * live:
             yield "delete_share"
-        if meaning.mode == "snapshot" and statement.is_keyless:
+        if file.is_snapshot and statement.is_keyless:
             yield "keyless_rejects"
         if counts["read"] >= meaning.min_rows and counts["rejected"] > meaning.max_reject_share * counts["read"]:
             yield "reject_share"
 
     def _take_effect(self, file: File, kept: Iterable[Said], gone: Iterable[str]) -> None:
+        file.position = 1 + max(each.position for each in self.files)
         for each in kept:
-            outcome = self._outcome(each)
+            outcome = self._outcome(each, file)
             file.counts[outcome] += 1
             if outcome in CHANGES:
-                self.versions.setdefault(each.key, []).append((CHANGES[outcome], each.row))
+                self._add_version(each.key, CHANGES[outcome], each.row, file)
             if outcome != "stale":
                 self.said[each.key] = each
         for key in gone:
-            self.versions[key].append(("delete", {}))
+            self._add_version(key, "delete", {}, file)
             self.said[key] = replace(self.said[key], order=file.order)
 
-    def _outcome(self, said: Said) -> str:
+    def _add_version(self, key: str, change: str, row: Row, file: File) -> None:
+        self.versions.setdefault(key, []).append((change, row))
+        self.words[key] = file.word_of.position
+
+    def _outcome(self, said: Said, file: File) -> str:
         """What becomes of a row, by what is known of its record."""
         before = self.said.get(said.key)
         change, row = self.versions[said.key][-1] if before else ("delete", {})
         known = [before.order] if before else []
         known += [self.spoken.get(said.scope)] if change == "delete" else []
         if said.order is not None and any(order is not None and said.order < order for order in known):
+            return "stale"
+        if said.order is None and file.original and self.words.get(said.key, 0) > file.original.position:
             return "stale"
         if change == "delete":
             return "inserted"

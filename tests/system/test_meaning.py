@@ -32,7 +32,7 @@ async def dying(installation: Installation, name: str | None) -> AsyncIterator[N
 async def drop_all(dataset: Dataset, story: Round) -> None:
     for drop in story.drops:
         for _ in range(drop.times):
-            await dataset.drop(drop.content, drop.name(len(dataset.contents)))
+            await dataset.drop(drop.content, drop.name(len(dataset.contents), dataset.oracle.files))
 
 
 async def decide(dataset: Dataset, decisions: Iterable[str]) -> None:

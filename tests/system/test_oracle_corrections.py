@@ -1,0 +1,73 @@
+"""The oracle says what was promised of files that speak of other files."""
+
+from oracle import Oracle
+from oracle_cases import BY_NAME, counted, names, numbers, oracle, rows
+
+WITH_REJECTS = rows("1,a,1", "2,b,much", "x,c,1", "3,d,1,4", "4,e,1", "4,e,2")
+
+
+def correct(it: Oracle, content: bytes, file_id: str = "f1", name: str = "c.csv") -> dict[str, int]:
+    it.take(content, f"_corrections/{file_id}/{name}", f"c{len(it.files)}")
+    return counted(it, len(it.files))
+
+
+def test_a_correction_gives_rows_back_and_closes_their_rejects_by_line_or_by_key() -> None:
+    it = oracle(max_reject_share=1)
+    it.take(WITH_REJECTS, "a.csv", "f1")
+    assert it.files[0].open == {3: "2", 4: None, 5: None, 6: "4", 7: "4"}
+    header = "waybill_line,waybill_codes,id,name,amount"
+    mended = rows("4,wrong_type,5,'=c,1", "5,,3,d,much", header=header)
+    assert correct(it, mended) == {"read": 2, "inserted": 1, "rejected": 1}
+    assert correct(it, rows("4,e,2"), "c1") == {"read": 1, "inserted": 1}  # of the same file
+    assert names(it) == {"1": "a", "4": "e", "5": "=c"}
+    assert it.files[0].open == {3: "2", 5: None}
+    assert [file.open for file in it.files[1:]] == [{}, {}]
+
+
+def test_a_correction_says_what_its_file_should_have_said_at_its_moment() -> None:
+    it = oracle()
+    it.take(rows("1,a,1", "2,b,much"), "a.csv", "f1")
+    it.take(rows("2,new,1"), "b.csv", "f2")
+    assert correct(it, rows("2,b,1", "3,c,1")) == {"read": 2, "inserted": 1, "stale": 1}
+    assert correct(it, rows("2,b,1", "3,d,1")) == {"read": 2, "updated": 1, "stale": 1}
+    by_name = oracle(order_name=BY_NAME)
+    by_name.take(rows("1,a,much"), "x_2.csv", "f1")
+    by_name.take(rows("2,new,1"), "x_3.csv", "f2")
+    by_name.take(rows("1,old,1"), "x_1.csv", "f3")
+    assert correct(by_name, rows("1,b,1", "2,b,1")) == {"read": 2, "updated": 1, "stale": 1}
+
+
+def test_a_correction_of_a_snapshot_deletes_nothing_and_comes_only_while_it_is_the_newest() -> None:
+    it = oracle(mode="snapshot")
+    it.take(rows("1,a,1", "2,b,much"), "a.csv", "f1")
+    assert correct(it, rows("2,b,1")) == {"read": 1, "inserted": 1}
+    assert correct(it, rows("2,c,1")) == {"read": 1, "updated": 1}
+    it.take(rows("1,a,2"), "b.csv", "f2")
+    correct(it, rows("2,c,1"))
+    assert (it.states[-1], it.files[-1].codes) == ("REFUSED", ("not_newest",))
+    parts = oracle(mode="snapshot", partition_path=True)
+    parts.take(numbers(1), "north/a.csv", "f1")
+    parts.take(numbers(2), "south/a.csv", "f2")
+    correct(parts, numbers(3))
+    parts.take(numbers(1), "north/b.csv", "f3")
+    assert set(parts.current) == {"1", "2"}
+
+
+def test_a_correction_of_what_took_no_effect_here_is_refused() -> None:
+    it = oracle()
+    it.take(b"", "a.csv", "f1")
+    for file_id in ("f1", "f2"):
+        correct(it, numbers(1), file_id)
+        assert (it.states[-1], it.files[-1].codes) == ("REFUSED", ("not_its_file",))
+
+
+def test_rows_of_a_correction_are_appended_as_its_own_and_the_same_correction_is_skipped() -> None:
+    it = oracle(mode="append")
+    it.take(rows("1,a,1"), "a.csv", "f1")
+    correct(it, rows("1,a,1"))
+    assert list(it.current) == ["f1|2", "c1|2"]
+    it = oracle()
+    it.take(numbers(1), "a.csv", "f1")
+    for _ in range(2):
+        correct(it, numbers(2))
+    assert it.states == ["LOADED", "LOADED", "SKIPPED"]
