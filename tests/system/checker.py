@@ -59,6 +59,11 @@ def _key(row: Record, oracle: Oracle) -> str:
     return content_of(_values(row, oracle))
 
 
+def _orders_follow(before: Record | None, row: Record) -> bool:
+    """What ends because its object was removed was said at no moment."""
+    return not before or not _order(row) or _order(before) <= _order(row)
+
+
 def _order(row: Record) -> str:
     """When the version was said; logs of before know no order until they are loaded into."""
     return dict(row).get("_order") or ""
@@ -101,7 +106,7 @@ async def _check_log(installation: Installation, dataset: str, oracle: Oracle) -
         before = previous.get(row["_key"])
         assert row["_version"] == len(history) + 1, f"{row['_key']}: versions are not dense"
         assert row["_previous_hash"] == (before and before["_hash"]), f"{row['_key']}: hashes do not link"
-        assert not before or _order(before) <= _order(row), f"{row['_key']}: older over newer"
+        assert _orders_follow(before, row), f"{row['_key']}: older over newer"
         previous[row["_key"]] = row
         history.append((row["_change"], _values(row, oracle)))
     assert found == oracle.versions, dataset

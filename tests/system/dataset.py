@@ -25,6 +25,7 @@ class Dataset:
         self.name = name
         self.oracle = Oracle(**vars(meaning))
         self.contents: dict[str, bytes | None] = {}
+        self.removed: set[str] = set()
 
     @classmethod
     async def declared(
@@ -52,6 +53,11 @@ class Dataset:
         self.contents[version] = content
         return version
 
+    async def remove(self, name: str) -> None:
+        """Delete an object that is known, by its name below the dataset."""
+        await self.installation.s3.delete_object(Bucket=self.installation.bucket, Key=f"{self.name}/{name}")
+        self.removed.add(name)
+
     async def deliver(self, *contents: bytes) -> list[Record]:
         """Drop files one after the other, each once the one before has come to its end."""
         files: list[Record] = []
@@ -62,14 +68,18 @@ class Dataset:
 
     async def settle(self, seconds: float = 60) -> list[Record]:
         """The dataset's files once all that were dropped have come to an end, or wait for a decision."""
-        return await self.installation.settled(self.name, len(self.contents), seconds)
+        ends = len(self.removed) if self.oracle.meaning.object_removed == "delete" else 0
+        return await self.installation.settled(self.name, len(self.contents) + ends, seconds)
 
     async def tell_oracle(self, seconds: float = 60) -> list[Record]:
         """Settle, and tell the oracle of the files it does not know yet."""
         files = await self.settle(seconds)
         for file in files[len(self.oracle.states) :]:
             name = file["key"].removeprefix(f"{self.name}/")
-            self.oracle.take(self.contents[file["version_id"]], name, str(file["file_id"]))
+            if file["removes"]:
+                self.oracle.remove(name, str(file["file_id"]))
+            else:
+                self.oracle.take(self.contents[file["version_id"]], name, str(file["file_id"]))
         return files
 
     async def release(
@@ -167,6 +177,7 @@ def fields(meaning: Meaning) -> dict[str, object]:
         "order_by": {name: each for name, each in order_by.items() if each},
         "partition": {name: each for name, each in partition.items() if each},
         "late": meaning.late,
+        "object_removed": meaning.object_removed if meaning.object_removed != "keep" else None,
     }
     guards = {name: getattr(meaning, name) for name in ("max_reject_share", "max_delete_share")}
     return {name: each for name, each in said.items() if each} | {

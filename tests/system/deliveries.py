@@ -1,6 +1,6 @@
 """Made-up deliveries: what datasets may mean, what their files may hold, and when services die meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ TOLERANT = {"min_rows": 3, "max_reject_share": 0.4, "max_delete_share": 0.5}
 
 def meaning(**more: object) -> Meaning:
     key = () if more.get("mode") == "append" else ("id",)
-    return Meaning(key, COLUMNS, **{**TOLERANT, **more})  # type: ignore[arg-type]
+    return Meaning(key, COLUMNS, **{**TOLERANT, "object_removed": "delete", **more})  # type: ignore[arg-type]
 
 
 MEANINGS = {
@@ -33,7 +33,7 @@ MEANINGS = {
     "upsert by column": meaning(order_column="seen"),
     "upsert, columns accepted": meaning(other_columns="accept"),
     "append": meaning(mode="append"),
-    "append content": meaning(mode="append", deduplicate=True, other_columns="reject"),
+    "append content": meaning(mode="append", deduplicate=True, other_columns="reject", object_removed="keep"),
     "snapshot": meaning(mode="snapshot"),
     "snapshot by name, late ones wait": meaning(mode="snapshot", order_name=BY_NAME, late="hold"),
     "snapshot by name": meaning(mode="snapshot", order_name=BY_NAME),
@@ -71,10 +71,24 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """The object of one of the newest files is removed; of which, as corrections have it."""
+
+    of: str
+    back: int
+
+    def name(self, known: Sequence[File], removed: Collection[str]) -> str | None:
+        files = [file for file in known if file.speaks_by_itself or file.corrects]
+        names = [file.name for file in files if self.of == "any" or file.state == "LOADED"]
+        there = [name for name in names if name not in removed]
+        return there[-1 - self.back % len(there)] if there else None
+
+
+@dataclass(frozen=True)
 class Round:
     """Files dropped one after the other, what is decided once all is quiet, and which service dies meanwhile."""
 
-    drops: list[Drop | Correction]
+    drops: list[Drop | Correction | Removal]
     killed_at_drops: str | None
     decisions: list[str]
     killed_at_decisions: str | None
@@ -135,10 +149,10 @@ CORRECTIONS = st.builds(
     st.builds(content_of, SHAPES, MENDED_TABLES, st.lists(st.integers(2, 8), max_size=3)),
     st.sampled_from([1, 1, 1, 1, 2]),
 )
+REMOVALS = st.builds(Removal, st.sampled_from(["loaded", "loaded", "any"]), st.integers(0, 4))
 DECISIONS = st.lists(st.sampled_from(["release", "release", "map", "accept", "refuse"]), min_size=6, max_size=6)
 DEATHS = st.sampled_from([None, *SERVICES])
-ROUNDS = st.builds(
-    Round, st.lists(st.one_of(DROPS, DROPS, CORRECTIONS), min_size=4, max_size=7), DEATHS, DECISIONS, DEATHS
-)
+DONE = st.lists(st.one_of(DROPS, DROPS, DROPS, CORRECTIONS, CORRECTIONS, REMOVALS), min_size=4, max_size=7)
+ROUNDS = st.builds(Round, DONE, DEATHS, DECISIONS, DEATHS)
 STORIES = st.lists(ROUNDS, min_size=3, max_size=3)
 """12 to 30 files, mostly; each of 12 datasets gets them all."""

@@ -100,6 +100,7 @@ class Meaning:
     duplicates: str = "reject"
     late: str | None = None
     other_columns: str = "hold"
+    object_removed: str = "keep"
     optional: frozenset[str] = frozenset()
     aliases: dict[str, str] = field(default_factory=dict)
     max_reject_share: float = 0.1

@@ -19,8 +19,8 @@ class Oracle:
         self.versions: dict[str, list[tuple[str, Row]]] = {}
         self.said: dict[str, Said] = {}
         """The newest that was said of each record, also where it was nothing new."""
-        self.words: dict[str, int] = {}
-        """Key -> the position at which its newest version was said; a correction's is that of its file."""
+        self.authors: dict[str, File] = {}
+        """Key -> the file that its newest version is from."""
         self.spoken: dict[Any, Any] = {}
         """Scope -> order of the newest snapshot that spoke for all of it."""
         self.twin: Any = None
@@ -31,6 +31,12 @@ class Oracle:
         """The next file in the order of arrival, its name below the dataset; None is one whose object is gone."""
         file = file_in(self.files, File(name, content, file_id, self.meaning))
         self.files.append(file)
+        self._go_on()
+
+    def remove(self, name: str, file_id: str = "") -> None:
+        """The object of this name was removed, which arrives as a file does."""
+        removed = next(file for file in self.files if file.name == name)
+        self.files.append(File("", b"", file_id, self.meaning, removes=removed))
         self._go_on()
 
     def retry(self, arrival: int) -> None:
@@ -92,6 +98,8 @@ class Oracle:
 
     def _attempt(self, file: File) -> tuple[str, ...]:
         """State and codes after the file's next try; it takes effect where it is LOADED."""
+        if file.removes:
+            return self._end_records(file)
         if ended := self._judge_moment(file):
             return ended
         twin = (file.content, file.meaning, file.order, file.scope, file.corrects)
@@ -113,6 +121,18 @@ class Oracle:
             scopes = self._scopes(statement, file)
             self.spoken |= {scope: max(file.order, self.spoken.get(scope, file.order)) for scope in scopes}
         self.twin = twin
+        return ("LOADED",)
+
+    def _end_records(self, file: File) -> tuple[str, ...]:
+        """A removed object takes with it the records that are there as its file said them last."""
+        live = self._alive()
+        gone = [key for key in live if self.authors[key] is file.removes]
+        file.counts["deleted"] = len(gone)
+        codes = set(self._guard(Statement(), file, len(live)))
+        if codes - file.accepted:
+            return ("HELD", *sorted(codes))
+        self._take_effect(file, [], gone)
+        self.twin = None
         return ("LOADED",)
 
     def _judge_moment(self, file: File) -> tuple[str, ...]:
@@ -209,11 +229,16 @@ class Oracle:
                 self.said[each.key] = each
         for key in gone:
             self._add_version(key, "delete", {}, file)
-            self.said[key] = replace(self.said[key], order=file.order)
+            if not file.removes:
+                self.said[key] = replace(self.said[key], order=file.order)
+
+    def _is_newer(self, key: str, file: File) -> bool:
+        """Whether the record's newest version was said after the file; a correction's when its file was."""
+        return self.authors[key].word_of.position > file.position
 
     def _add_version(self, key: str, change: str, row: Row, file: File) -> None:
         self.versions.setdefault(key, []).append((change, row))
-        self.words[key] = file.word_of.position
+        self.authors[key] = file
 
     def _outcome(self, said: Said, file: File) -> str:
         """What becomes of a row, by what is known of its record."""
@@ -223,7 +248,7 @@ class Oracle:
         known += [self.spoken.get(said.scope)] if change == "delete" else []
         if said.order is not None and any(order is not None and said.order < order for order in known):
             return "stale"
-        if said.order is None and file.original and self.words.get(said.key, 0) > file.original.position:
+        if before and file.original and said.order is None and self._is_newer(said.key, file.original):
             return "stale"
         if change == "delete":
             return "inserted"

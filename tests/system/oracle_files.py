@@ -24,6 +24,8 @@ class File:
     """The id of the file whose rows these are."""
     original: "File | None" = None
     """That file, where this dataset has it."""
+    removes: "File | None" = None
+    """The file whose object was removed; there is nothing to read then."""
     state: str = "REGISTERED"
     codes: tuple[str, ...] = ()
     """Why it is held or was refused."""
@@ -51,7 +53,11 @@ class File:
     @property
     def is_snapshot(self) -> bool:
         """Whether it speaks for records that are not in it."""
-        return self.meaning.mode == "snapshot" and not self.corrects
+        return self.meaning.mode == "snapshot" and self.speaks_by_itself
+
+    @property
+    def speaks_by_itself(self) -> bool:
+        return not self.corrects and not self.removes
 
     @property
     def blocks(self) -> bool:
@@ -74,7 +80,7 @@ def fault_of_correction(file: File, files: Iterable[File]) -> str:
     """Why it is of no file that took effect here, or comes too late; empty where it is taken."""
     if not file.original or file.original.state != "LOADED":
         return "not_its_file"
-    by_themselves = [each for each in files if each.position and not each.corrects and each.scope == file.scope]
+    by_themselves = [each for each in files if each.position and each.speaks_by_itself and each.scope == file.scope]
     is_newest = file.original is max(by_themselves, key=lambda each: each.position)
     return "" if is_newest or file.meaning.mode != "snapshot" else "not_newest"
 

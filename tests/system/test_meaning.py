@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from dataset import Dataset
-from deliveries import MEANINGS, STORIES, Round
+from deliveries import MEANINGS, STORIES, Removal, Round
 from hypothesis import HealthCheck, Phase, given, settings
 from installation import Installation
 
@@ -24,13 +24,19 @@ async def dying(installation: Installation, name: str | None) -> AsyncIterator[N
         await installation.start(name)
 
     death = asyncio.create_task(die(name)) if name else None
-    yield
-    if death:
-        await death
+    try:
+        yield
+    finally:
+        if death:
+            await death
 
 
 async def drop_all(dataset: Dataset, story: Round) -> None:
     for drop in story.drops:
+        if isinstance(drop, Removal):
+            name = drop.name(dataset.oracle.files, dataset.removed)
+            await dataset.remove(name) if name else None
+            continue
         for _ in range(drop.times):
             await dataset.drop(drop.content, drop.name(len(dataset.contents), dataset.oracle.files))
 

@@ -71,3 +71,42 @@ def test_rows_of_a_correction_are_appended_as_its_own_and_the_same_correction_is
     for _ in range(2):
         correct(it, numbers(2))
     assert it.states == ["LOADED", "LOADED", "SKIPPED"]
+
+
+def test_a_removed_object_takes_what_its_file_said_last_and_others_keep_what_they_said() -> None:
+    it = oracle()
+    it.take(numbers(1, 2, 3), "a.csv", "f1")
+    it.take(rows("2,new,1", "3,n,1"), "b.csv", "f2")
+    correct(it, rows("4,d,1"), name="d.csv")
+    it.remove("a.csv")
+    assert counted(it, 4) == {"deleted": 2}
+    assert names(it) == {"2": "new", "4": "d"}
+    assert correct(it, numbers(1, 5)) == {"read": 2, "inserted": 1, "stale": 1}
+    it.remove("_corrections/f1/d.csv")
+    it.take(numbers(1), "a.csv", "f3")
+    assert set(it.current) == {"1", "2", "5"}
+    assert it.current["1"]["_version"] == 3
+
+
+def test_what_is_removed_keeps_its_moment_and_is_no_statement_by_itself() -> None:
+    it = oracle(order_name=BY_NAME)
+    it.take(rows("1,a,1"), "x_2.csv", "f1")
+    it.remove("x_2.csv")
+    it.take(rows("1,b,1"), "x_1.csv", "f2")
+    assert counted(it, 3) == {"read": 1, "stale": 1}
+    it = oracle(mode="snapshot")
+    it.take(numbers(1), "a.csv", "f1")
+    it.take(numbers(1, 2), "b.csv", "f2")
+    it.remove("a.csv")
+    assert correct(it, numbers(1, 3), "f2") == {"read": 2, "inserted": 1, "stale": 1}
+
+
+def test_a_removed_object_of_too_many_records_waits_and_one_that_never_took_effect_takes_nothing() -> None:
+    it = oracle(min_rows=2, max_delete_share=0.5)
+    it.take(numbers(1, 2), "a.csv", "f1")
+    it.take(b"", "b.csv", "f2")
+    it.remove("b.csv")
+    it.remove("a.csv")
+    assert (it.states, it.files[3].codes) == (["LOADED", "FAILED", "LOADED", "HELD"], ("delete_share",))
+    it.release(4)
+    assert (it.states[3], it.current) == ("LOADED", {})
