@@ -24,7 +24,8 @@ class Dataset:
         self.installation = installation
         self.name = name
         self.oracle = Oracle(**vars(meaning))
-        self.contents: dict[str, bytes | None] = {}
+        self.contents: dict[str, bytes | dict[str, bytes] | None] = {}
+        self.part_count = 0
         self.removed: set[str] = set()
 
     @classmethod
@@ -53,6 +54,14 @@ class Dataset:
         self.contents[version] = content
         return version
 
+    async def drop_delivery(self, parts: Mapping[str, bytes], marker: str) -> None:
+        """Put several files into the bucket, by their names below the dataset, and then their marker."""
+        for name, content in parts.items():
+            await self.installation.put(f"{self.name}/{name}", content)
+        self.part_count += len(parts)
+        version = await self.installation.put(f"{self.name}/{marker}", b"")
+        self.contents[version] = dict(parts)
+
     async def remove(self, name: str) -> None:
         """Delete an object that is known, by its name below the dataset."""
         await self.installation.s3.delete_object(Bucket=self.installation.bucket, Key=f"{self.name}/{name}")
@@ -68,8 +77,14 @@ class Dataset:
 
     async def settle(self, seconds: float = 60) -> list[Record]:
         """The dataset's files once all that were dropped have come to an end, or wait for a decision."""
-        ends = len(self.removed) if self.oracle.meaning.object_removed == "delete" else 0
-        return await self.installation.settled(self.name, len(self.contents) + ends, seconds)
+        count = len(self.contents) + (len(self.removed) if self.oracle.meaning.object_removed == "delete" else 0)
+
+        async def have_arrived() -> bool:
+            return sum(file["arrival"] is not None for file in await self.installation.files(self.name)) == count
+
+        await until(have_arrived, seconds, f"{self.name} has not {count} arrivals", pause=0.2)
+        files = await self.installation.settled(self.name, count + self.part_count, seconds)
+        return files[:count]
 
     async def tell_oracle(self, seconds: float = 60) -> list[Record]:
         """Settle, and tell the oracle of the files it does not know yet."""
@@ -170,9 +185,12 @@ def fields(meaning: Meaning) -> dict[str, object]:
     """All else that a declaration says."""
     order_by = {"file_name": meaning.order_name, "column": meaning.order_column}
     partition = {"path": "part" if meaning.partition_path else None, "column": meaning.partition_column}
+    path = "{organisation}/{table}/{part}/"
+    files = [f"{path}{{day}}/*.csv"] if meaning.in_parts else [f"{path}**"] if meaning.partition_path else None
     said: dict[str, object] = {
         "mode": meaning.mode,
-        "files": ["{organisation}/{table}/{part}/**"] if meaning.partition_path else None,
+        "files": files,
+        "group": {"marker": f"{path}{{day}}/_{{order}}.done"} if meaning.in_parts else None,
         "deduplicate": meaning.deduplicate,
         "order_by": {name: each for name, each in order_by.items() if each},
         "partition": {name: each for name, each in partition.items() if each},

@@ -101,6 +101,8 @@ class Meaning:
     late: str | None = None
     other_columns: str = "hold"
     object_removed: str = "keep"
+    in_parts: bool = False
+    """Several files are one delivery, once their marker is there."""
     optional: frozenset[str] = frozenset()
     aliases: dict[str, str] = field(default_factory=dict)
     max_reject_share: float = 0.1
@@ -159,8 +161,23 @@ class Statement:
     """Line -> the line that it has in the file that is corrected."""
 
 
-def lines_of(content: bytes | None, meaning: Meaning) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Names of the columns as they are declared, and each line that is not blank with its number."""
+Table = tuple[list[str], list[tuple[int, list[str]]]]
+"""Names of the columns as they are declared, and each line that is not blank with its number."""
+
+
+def tables_of(parts: Iterable[bytes | None], meaning: Meaning) -> list[Table]:
+    """The files of a delivery; their lines are counted on from one to the next."""
+    tables: list[Table] = []
+    before = 0
+    for part in parts:
+        (header, lines), count = table_of(part, meaning)
+        tables.append((header, [(before + number, line) for number, line in lines]))
+        before += count
+    return tables
+
+
+def table_of(content: bytes | None, meaning: Meaning) -> tuple[Table, int]:
+    """A file, and how many lines it has."""
     reader = csv.reader(io.StringIO((content or b"").decode("utf-8", "surrogateescape"), newline=""), strict=True)
     lines, number = [], 1
     try:
@@ -172,32 +189,35 @@ def lines_of(content: bytes | None, meaning: Meaning) -> tuple[list[str], list[t
     header = [meaning.aliases.get(name.lower(), name.lower()) for name in (lines[0][1] if lines else [])]
     if not 0 < len(set(header)) == len(header) <= MAX_COLUMNS or not "".join(header).isprintable():
         raise Refused(header)
-    return header, lines[1:]
+    return (header, lines[1:]), reader.line_num
 
 
-def read(content: bytes | None, meaning: Meaning, name: str, file_id: str, is_correction: bool = False) -> Statement:
+def read(
+    parts: Iterable[bytes | None], meaning: Meaning, name: str, file_id: str, is_correction: bool = False
+) -> Statement:
     """What the file says; columns that are not declared are left out, those it lacks are null."""
-    header, lines = lines_of(content, meaning)
-    statement = Statement(read=len(lines))
-    for number, line in lines:
-        fields = dict(zip(header, line, strict=False))
-        if is_correction and fields.get("waybill_line"):
-            statement.noted[number] = int(fields["waybill_line"])
-        if is_correction and "waybill_line" in header:
-            fields = {name: as_sent(text) for name, text in fields.items()}
-        row, faults = typed(fields, meaning)
-        statement.rejected[number] = None
-        if len(line) != len(header) or faults & set(meaning.key):
-            statement.is_keyless = True
-            continue
-        key = key_of(row, meaning, f"{file_id}|{number}")
-        statement.present.add(key)
-        statement.rejected[number] = key if meaning.key else None
-        if not faults and sum(map(len, line)) <= MAX_RECORD_BYTES:
-            order = row[meaning.order_column] if meaning.order_column else meaning.order_of(name)
-            scope = row[meaning.partition_column] if meaning.partition_column else meaning.scope_of(name)
-            statement.said.append(Said(key, row, order, scope, number))
-            del statement.rejected[number]
+    statement = Statement()
+    for header, lines in tables_of(parts, meaning):
+        statement.read += len(lines)
+        for number, line in lines:
+            fields = dict(zip(header, line, strict=False))
+            if is_correction and fields.get("waybill_line"):
+                statement.noted[number] = int(fields["waybill_line"])
+            if is_correction and "waybill_line" in header:
+                fields = {column: as_sent(text) for column, text in fields.items()}
+            row, faults = typed(fields, meaning)
+            statement.rejected[number] = None
+            if len(line) != len(header) or faults & set(meaning.key):
+                statement.is_keyless = True
+                continue
+            key = key_of(row, meaning, f"{file_id}|{number}")
+            statement.present.add(key)
+            statement.rejected[number] = key if meaning.key else None
+            if not faults and sum(map(len, line)) <= MAX_RECORD_BYTES:
+                order = row[meaning.order_column] if meaning.order_column else meaning.order_of(name)
+                scope = row[meaning.partition_column] if meaning.partition_column else meaning.scope_of(name)
+                statement.said.append(Said(key, row, order, scope, number))
+                del statement.rejected[number]
     return statement
 
 

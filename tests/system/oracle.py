@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from meaning import NOTES, Meaning, Refused, Row, Said, Statement, content_of, inferred, lines_of, read
+from meaning import NOTES, Meaning, Refused, Row, Said, Statement, content_of, inferred, read, tables_of
 from oracle_files import EMPTY_COUNTS, File, fault_of_correction, file_in, settle_rejects
 
 CHANGES = {"inserted": "insert", "updated": "update"}
@@ -27,16 +27,21 @@ class Oracle:
 
     # --- what happens
 
-    def take(self, content: bytes | None, name: str = "", file_id: str = "") -> None:
-        """The next file in the order of arrival, its name below the dataset; None is one whose object is gone."""
-        file = file_in(self.files, File(name, content, file_id, self.meaning))
+    def take(self, content: bytes | dict[str, bytes] | None, name: str = "", file_id: str = "") -> None:
+        """The next file in the order of arrival, its name below the dataset; None is one whose object is gone.
+
+        A delivery has the name of its marker, and the contents of its files by their names.
+        """
+        named = content if isinstance(content, dict) else {name: content}
+        parts = tuple(named[part] for part in sorted(named, key=str.encode))
+        file = file_in(self.files, File(name, parts, file_id, self.meaning))
         self.files.append(file)
         self._go_on()
 
     def remove(self, name: str, file_id: str = "") -> None:
         """The object of this name was removed, which arrives as a file does."""
         removed = next(file for file in self.files if file.name == name)
-        self.files.append(File("", b"", file_id, self.meaning, removes=removed))
+        self.files.append(File("", (), file_id, self.meaning, removes=removed))
         self._go_on()
 
     def retry(self, arrival: int) -> None:
@@ -102,12 +107,12 @@ class Oracle:
             return self._end_records(file)
         if ended := self._judge_moment(file):
             return ended
-        twin = (file.content, file.meaning, file.order, file.scope, file.corrects)
+        twin = (file.parts, file.meaning, file.order, file.scope, file.corrects)
         if twin == self.twin and not file.meaning.is_by_line and not file.is_retry:
             return ("SKIPPED",)
         if ended := self._judge_columns(file):
             return ended
-        statement = read(file.content, file.meaning, file.word_of.name, file.file_id, bool(file.corrects))
+        statement = read(file.parts, file.meaning, file.word_of.name, file.file_id, bool(file.corrects))
         kept = self._without_repeats(statement, file)
         file.counts |= {"read": statement.read, "rejected": len(statement.rejected)}
         live, gone = self._absent(statement, file)
@@ -148,9 +153,9 @@ class Oracle:
 
     def _judge_columns(self, file: File) -> tuple[str, ...]:
         """State and codes of a file whose columns are not the declared ones; nothing where it is read all the same."""
-        header, _ = lines_of(file.content, file.meaning)
-        added = set(header) - set(file.meaning.columns) - (NOTES if file.corrects else set())
-        missing = set(file.meaning.columns) - set(header) - file.meaning.optional
+        headers = [set(header) for header, _ in tables_of(file.parts, file.meaning)]
+        added = set().union(*headers) - set(file.meaning.columns) - (NOTES if file.corrects else set())
+        missing = set(file.meaning.columns) - set.intersection(*headers) - file.meaning.optional
         if added and file.meaning.other_columns == "reject":
             return ("REFUSED", "columns_added")
         codes = ["columns_added"] if added and file.meaning.other_columns != "ignore" else []
@@ -163,11 +168,15 @@ class Oracle:
 
     def _accept_columns(self, file: File) -> None:
         """Columns that are new in the file are declared; those it lacks may be absent."""
-        header, lines = lines_of(file.content, self.meaning)
-        texts = {name: [line[place] for _, line in lines if len(line) > place] for place, name in enumerate(header)}
+        tables = tables_of(file.parts, self.meaning)
+        texts: dict[str, list[str]] = {name: [] for header, _ in tables for name in header}
+        for header, lines in tables:
+            for name, text in [field for _, line in lines for field in zip(header, line, strict=False)]:
+                texts[name].append(text)
         known = {*self.columns, *(NOTES if file.corrects else ())}
-        added = {name: (inferred(texts[name]), False) for name in header if name not in known}
-        optional = self.meaning.optional | (set(self.columns) - set(header) - self.meaning.needed)
+        added = {name: (inferred(texts[name]), False) for name in texts if name not in known}
+        lacking = set(self.columns) - set.intersection(*[set(header) for header, _ in tables])
+        optional = self.meaning.optional | (lacking - self.meaning.needed)
         self.meaning = replace(self.meaning, columns=self.columns | added, optional=optional)
 
     def _release(self, file: File) -> None:

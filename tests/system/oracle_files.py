@@ -16,7 +16,8 @@ class File:
     """One delivery, and where it stands."""
 
     name: str
-    content: bytes | None
+    parts: tuple[bytes | None, ...]
+    """What is in it; of a delivery what is in each of its files."""
     file_id: str
     meaning: Meaning
     is_late: bool = False

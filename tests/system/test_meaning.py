@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from dataset import Dataset
-from deliveries import MEANINGS, STORIES, Removal, Round
+from deliveries import MEANINGS, STORIES, Correction, Drop, Removal, Round
 from hypothesis import HealthCheck, Phase, given, settings
 from installation import Installation
 
@@ -32,13 +32,25 @@ async def dying(installation: Installation, name: str | None) -> AsyncIterator[N
 
 
 async def drop_all(dataset: Dataset, story: Round) -> None:
-    for drop in story.drops:
-        if isinstance(drop, Removal):
-            name = drop.name(dataset.oracle.files, dataset.removed)
-            await dataset.remove(name) if name else None
-            continue
-        for _ in range(drop.times):
-            await dataset.drop(drop.content, drop.name(len(dataset.contents), dataset.oracle.files))
+    for each in story.drops:
+        match each:
+            case Drop():
+                for _ in range(each.times):
+                    await drop(dataset, each)
+            case Correction():
+                for content in each.contents:
+                    await dataset.drop(content, each.name(len(dataset.contents), dataset.oracle.files))
+            case Removal():
+                if name := each.name(dataset.oracle.files, dataset.removed):
+                    await dataset.remove(name)
+
+
+async def drop(dataset: Dataset, each: Drop) -> None:
+    number = len(dataset.contents)
+    if dataset.oracle.meaning.in_parts:
+        await dataset.drop_delivery(each.parts(number), each.marker(number))
+    else:
+        await dataset.drop(each.content, each.name(number))
 
 
 async def decide(dataset: Dataset, decisions: Iterable[str]) -> None:

@@ -110,3 +110,29 @@ def test_a_removed_object_of_too_many_records_waits_and_one_that_never_took_effe
     assert (it.states, it.files[3].codes) == (["LOADED", "FAILED", "LOADED", "HELD"], ("delete_share",))
     it.release(4)
     assert (it.states[3], it.current) == ("LOADED", {})
+
+
+def test_the_files_of_a_delivery_are_one_file_whose_lines_go_on() -> None:
+    it = oracle(mode="append")
+    parts = {"b.csv": rows("3,c,1", "", "4,d,1"), "B.csv": rows("1,a,1"), "a.csv": b"name,id,amount\nb,2,1"}
+    it.take(parts, "1/_", "f1")
+    assert {key: row["id"] for key, row in it.current.items()} == {"f1|2": 1, "f1|4": 2, "f1|6": 3, "f1|8": 4}
+    it.take({"a.csv": numbers(1), "b.csv": b""}, "2/_", "f2")
+    assert it.states == ["LOADED", "FAILED"]
+
+
+def test_a_snapshot_in_several_files_deletes_what_is_in_none_of_them_and_twins_are_skipped() -> None:
+    it = oracle(mode="snapshot")
+    newer = {"a": numbers(1), "b": rows("3,x,1", "1,n,1")}
+    for parts in ({"a": numbers(1, 2), "b": numbers(3)}, newer, newer):
+        it.take(parts)
+    assert it.states == ["LOADED", "LOADED", "SKIPPED"]
+    assert counted(it, 2) == {"read": 3, "updated": 1, "unchanged": 1, "duplicate": 1, "deleted": 1}
+
+
+def test_other_columns_in_one_file_of_a_delivery_are_those_of_the_delivery() -> None:
+    it = oracle()
+    it.take({"a": numbers(1), "b": rows("2,7", header="id,size")})
+    assert (it.states, it.files[0].codes) == (["HELD"], ("columns_added", "columns_missing"))
+    it.release(1, accept_columns=True)
+    assert [it.current[key].get("size") for key in "12"] == [None, 7]
