@@ -168,7 +168,7 @@ class Heads:
 
     def take(self, name: str, content: bytes) -> None:
         of_file = file_order(self.order_by, name)
-        rows = read(content, self.meaning, name, "").said
+        rows = read([content], self.meaning, name, "").said
         ranks = row_orders(pl.Series([each.row.get("seen") for each in rows], dtype=pl.Int64))
         orders = [of_file or rank for rank in ranks]
         scopes = [each.scope or "" for each in rows]
