@@ -131,6 +131,14 @@ async def test_a_correction_of_a_file_of_another_dataset_is_refused(ingestor: In
     assert await open_lines(ingestor) == [3, 4, 5]
 
 
+async def test_a_removal_has_said_nothing_that_could_be_corrected(ingestor: Ingestor) -> None:
+    event = await ingestor.deliver(csv("1,Ada,1"))
+    removal = await ingestor.deliver(b"", removes=event.file_id)
+    await ingestor.deliver(csv("1,Ada,2"), corrects=removal.file_id)
+    said = await ingestor.last_event()
+    assert (said["type"], said["code"]) == ("file-refused", "not_its_file")
+
+
 async def test_records_end_with_the_object_they_are_from_unless_others_have_spoken_since(ingestor: Ingestor) -> None:
     event = await ingestor.deliver(csv("1,Ada,1", "2,Bob,2", "3,Cem,3"))
     await ingestor.deliver(csv("2,New,2", "3,Cem,3"))

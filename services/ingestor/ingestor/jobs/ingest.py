@@ -100,7 +100,7 @@ def check_subject(attempt: Attempt) -> None:
     file, subject = attempt.file, attempt.subject
     if not file.corrects:
         return
-    if subject.position is None:
+    if subject.position is None or subject.position.removes:
         text = (
             f"no file {file.corrects} has taken effect in {file.dataset}: a correction goes to the dataset of its file"
         )
