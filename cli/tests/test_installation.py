@@ -39,6 +39,7 @@ OF_THE_FUTURE = [
     ("ce_time", b"2026-01-01T00:00:00Z"),
     ("content-type", b"application/json"),
 ]
+MORE_KEYS = {"holds", "files_behind", "decisions", "jobs", "audit", "parts", "delivery"}
 STORY_KEYS = {
     *("sent_by", "sent_reason", "twin_file_id", "declaration_version", "ingested", "loaded"),
     *("closed_rejects", "subject", "corrections", "removed_by"),
@@ -112,7 +113,7 @@ def test_each_listing_and_show_is_one_json_document_of_the_promised_shape(here: 
     assert (first["name"], second["rows"]["updated"], second["balanced"]) == (f"{dataset}#1", 1, True)
     assert here.json("file", "list", "--state", "refused") == []
     story = here.json("file", "show", first["file_id"][:-4])
-    assert story.keys() == FILE_KEYS | STORY_KEYS | {"holds", "files_behind", "decisions", "jobs", "audit"}
+    assert story.keys() == FILE_KEYS | STORY_KEYS | MORE_KEYS
     assert [entry["to_state"] for entry in story["audit"]] == ["REGISTERED", "INGESTED", "LOADED"]
     (reject,) = here.json("file", "rejects", first["name"])
     assert reject == {
@@ -120,6 +121,8 @@ def test_each_listing_and_show_is_one_json_document_of_the_promised_shape(here: 
         "codes": ["wrong_type"],
         "reasons": ['id: expected integer, found "x"'],
         "raw": "x,bad",
+        "part": None,
+        "part_line": None,
     }
     newest = here.json("record", "history", dataset, "01")[-1]
     assert (newest["version"], newest["change"], newest["changed"]) == (2, "update", ["name"])

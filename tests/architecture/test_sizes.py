@@ -9,7 +9,7 @@ import house
 FILE_LINES = 300
 FUNCTION_LINES = 40
 HANDLER_LINES = 25
-ORACLE = {"tests/system/meaning.py": 250, "tests/system/oracle_files.py": 250, "tests/system/oracle.py": 300}
+ORACLE = {"tests/system/meaning.py": 260, "tests/system/oracle_files.py": 250, "tests/system/oracle.py": 300}
 """What a file says, what it is to the others, and what becomes of it."""
 
 

@@ -53,10 +53,10 @@ class Trial:
 
     async def settle(self, dataset: str, delivery: Delivery | None = None) -> None:
         delivery = delivery or self.delivery
-        await self.installation.settled(dataset, len(delivery))
+        files = await self.installation.settled(dataset, len(delivery))
         oracle = Oracle(("id",), ORACLE_COLUMNS)
-        for content in delivery:
-            oracle.take(content)
+        for file, content in zip(files, delivery, strict=True):
+            oracle.take(content, file_id=str(file["file_id"]))
         await check(self.installation, dataset, oracle)
 
     async def count(self, dataset: str) -> list[Point]:
