@@ -75,10 +75,10 @@ async def known(installation: Installation, dataset: str) -> Dataset:
     for row in await installation.db.fetch(f"SELECT * FROM {log} ORDER BY _key, _version"):
         values = {name: row[name] for name in columns if row[name] is not None}
         made.oracle.versions.setdefault(row["_key"], []).append((row["_change"], values))
-        made.oracle.said[row["_key"]] = Said(row["_key"], values, None, None)
+        made.oracle.said[row["_key"]] = Said(row["_key"], values, None, None, 0)
     for file in await installation.files(dataset):
         counts = EMPTY_COUNTS | json.loads(file["rows"] or "{}")
-        made.oracle.files.append(File(file["key"], b"", "", meaning, False, file["state"], counts=counts))
+        made.oracle.files.append(File(file["key"], (b"",), "", meaning, state=file["state"], counts=counts))
         made.contents[file["version_id"]] = b""
     return made
 
@@ -116,7 +116,7 @@ async def take_the_same_bytes(orders: Dataset, newest: Path) -> None:
     await orders.drop(newest.read_bytes(), "once more.csv")
     *_, file = await orders.settle()
     if file["state"] == "SKIPPED":
-        orders.oracle.twin = (newest.read_bytes(), orders.oracle.meaning, None, None)
+        orders.oracle.twin = ((newest.read_bytes(),), orders.oracle.meaning, None, None, "")
     await orders.tell_oracle()
     assert orders.oracle.counts[-1]["unchanged"] in (0, 10)
 
