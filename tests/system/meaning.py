@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -178,25 +178,30 @@ def tables_of(parts: Iterable[bytes | None], meaning: Meaning) -> list[Table]:
 
 def table_of(content: bytes | None, meaning: Meaning) -> tuple[Table, int]:
     """A file, and how many lines it has."""
-    text, ends = (content or b"").decode("utf-8", "surrogateescape"), list[int]()
+    text = Text((content or b"").decode("utf-8", "surrogateescape"), newline="")
     lines, number = [], 1
     try:
-        for line in csv.reader(counted(text, ends), strict=True):
+        for line in csv.reader(text, strict=True):
             lines += [(number, line)] if line else []
-            number = sum(ends) + 1
+            number = text.ended + 1
     except csv.Error as error:
         raise Refused(content) from error
     header = [meaning.aliases.get(name.lower(), name.lower()) for name in (lines[0][1] if lines else [])]
     if not 0 < len(set(header)) == len(header) <= MAX_COLUMNS or not "".join(header).isprintable():
         raise Refused(header)
-    return (header, lines[1:]), sum(ends) + (not text.endswith("\n"))
+    return (header, lines[1:]), text.ended + (not text.getvalue().endswith("\n"))
 
 
-def counted(text: str, ends: list[int]) -> Iterator[str]:
-    """The text as csv reads it; csv counts a bare carriage return in quotes as a line, and nobody else does."""
-    for line in io.StringIO(text, newline=""):
-        ends.append(line.count("\n"))
-        yield line
+class Text(io.StringIO):
+    """Text as csv reads it; csv counts a bare carriage return in quotes as a line, and nobody else does."""
+
+    ended = 0
+    """Line ends read so far."""
+
+    def __next__(self) -> str:
+        line = super().__next__()
+        self.ended += line.count("\n")
+        return line
 
 
 def read(
