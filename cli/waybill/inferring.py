@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 from records.errors import FileFault
+from records.formats import Reader, open_reader
 from records.header import business_name
 from records.infer import examine
 from records.proposals import with_proposal
-from waybill_contracts import Declaration
+from waybill_contracts import Declaration, Format
 
 from waybill import output
 from waybill.output import Refusal
@@ -26,13 +28,19 @@ def inferred_declaration(data: Path, dataset: str | None) -> tuple[Declaration, 
         raise Refusal(f"{dataset}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
     with data.open("rb") as source:
         try:
-            found = examine(source, declaration)
+            found = examine(lambda: begin(source), declaration)
         except FileFault as fault:
             output.fail(f"{data}: {fault.code}: {fault.message}", output.BAD_ANSWER)
     doubts = list(found.doubts)
     if dataset is None:
         doubts.append(f"the dataset is called {declaration.dataset} until you say another name with --to acme/orders")
     return with_proposal(declaration, found.proposal), doubts
+
+
+def begin(source: BinaryIO) -> Reader:
+    """The reader of the opened file, from its beginning."""
+    source.seek(0)
+    return open_reader(source, Format())
 
 
 def table_of(data: Path) -> str:

@@ -20,7 +20,6 @@ from ingestor.jobs.comparing import Changes
 from ingestor.jobs.ingest import guard, read_and_compare
 from ingestor.jobs.writing import cut
 from records.columns import canonical
-from records.csv import CsvReader
 from records.errors import FileFault
 from records.header import match
 from records.infer import examine
@@ -28,7 +27,7 @@ from records.order import file_order
 from records.proposals import with_proposal
 from waybill_contracts import Declaration, DeclarationError, Proposal, RowCounts, uuid7
 
-from waybill.inferring import table_of
+from waybill.inferring import begin, table_of
 
 SHOWN_ROWS = 5
 SHOWN_REJECTS = 20
@@ -91,11 +90,10 @@ def _alone(declaration: Declaration, data: Path) -> Declaration:
 def _complete(trial: Trial, data: Path) -> None:
     with data.open("rb") as source:
         if not trial.declaration.is_complete:
-            found = examine(source, trial.declaration)
+            found = examine(lambda: begin(source), trial.declaration)
             trial.declaration = with_proposal(trial.declaration, found.proposal)
             trial.remarks += found.doubts
-            source.seek(0)
-        header = match(CsvReader(source).header, trial.declaration)
+        header = match(begin(source).header, trial.declaration)
     trial.drift = {
         "unknown": list(header.unknown),
         "missing": list(header.missing),

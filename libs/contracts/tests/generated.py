@@ -17,10 +17,18 @@ DECLARATIONS = [
         key=("größe", "b"),
         columns={"größe": {"type": "decimal(34,34)", "maximum": 0.5}, "b": {"one_of": ("a", "é")}},  # type: ignore[dict-item]
         duplicates="last",
+        format={"type": "excel", "sheet": "März", "skip_lines": 2},  # type: ignore[arg-type]
     ),
 ]
 COLUMN_BODIES = st.sampled_from(
     [{"type": "text"}, {"type": "decimal(9,2)", "minimum": 1.5}, {"constant": ""}, {"aliases": ["b"], "optional": True}]
+)
+FORMAT_BODIES = st.sampled_from(
+    [
+        {},
+        {"type": "csv", "delimiter": ";", "quote": "", "header": False, "repair": ["missing_fields"]},
+        {"type": "tsv", "compression": "gzip", "escape": "\\", "null_values": ["", "NA"], "header_rows": 2},
+    ]
 )
 DECLARATION_BODIES = st.sampled_from(DECLARATIONS).map(lambda declaration: declaration.model_dump(mode="json"))
 SCALARS: dict[str, st.SearchStrategy[Any]] = {
@@ -43,7 +51,7 @@ def values(schema: dict[str, Any], models: dict[str, Any]) -> st.SearchStrategy[
         return st.one_of([values(part, models) for part in schema["anyOf"]])
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[1]
-        known = {"Declaration": DECLARATION_BODIES, "Column": COLUMN_BODIES}
+        known = {"Declaration": DECLARATION_BODIES, "Column": COLUMN_BODIES, "Format": FORMAT_BODIES}
         return known[name] if name in known else values(models[name], models)
     if "enum" in schema:
         return st.sampled_from(schema["enum"])

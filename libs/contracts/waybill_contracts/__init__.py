@@ -17,6 +17,7 @@ from waybill_contracts.declaration import Declaration, DeclarationError, Group, 
 from waybill_contracts.declaration_yaml import dump_declaration, parse_declaration
 from waybill_contracts.event import DatasetEvent, Event, FileEvent, Request, dataset_name, uuid7
 from waybill_contracts.files import FileGone, FilePart, FileRegistered
+from waybill_contracts.format import Format
 from waybill_contracts.loads import FileLoaded
 from waybill_contracts.records import (
     Batch,
@@ -29,6 +30,7 @@ from waybill_contracts.records import (
     PartCount,
     Proposal,
     RecordsIngested,
+    RepairCount,
     RowCounts,
     RuleCount,
     Source,
@@ -57,6 +59,7 @@ __all__ = [
     "FileRefused",
     "FileRegistered",
     "FileSkipped",
+    "Format",
     "Group",
     "Guards",
     "Hold",
@@ -66,6 +69,7 @@ __all__ = [
     "Partition",
     "Proposal",
     "RecordsIngested",
+    "RepairCount",
     "Request",
     "RetryRequested",
     "RowCounts",

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from waybill_contracts.event import MAX_INTEGER, Text
 
 DECIMAL_TYPE = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)", re.ASCII)
-SIMPLE_TYPES = ("text", "integer", "float", "boolean", "date", "timestamp")
+SIMPLE_TYPES = ("text", "integer", "float", "boolean", "date", "timestamp", "timestamp(6)", "json")
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII)
 MAX_DECIMAL_DIGITS = 34
 MAX_EXPONENT = 300
@@ -95,6 +95,12 @@ class Column(Strict):
     """A file may lack the column; its values are null then."""
     aliases: tuple[Text, ...] = Field(default=(), exclude_if=is_default)
     """Other names that files have for the column, in snake case."""
+    format: Annotated[Text, Field(min_length=1, max_length=100)] | None = Field(default=None, exclude_if=is_default)
+    """How dates and timestamps are written, as strptime has it: `%d.%m.%Y`; left out: as ISO 8601 says."""
+    zone: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(default=None, exclude_if=is_default)
+    """Of timestamps that say none, as `Europe/Berlin`; left out: UTC."""
+    null_values: Annotated[tuple[Text, ...], Field(max_length=50)] = Field(default=(), exclude_if=is_default)
+    """Texts that stand for null in this column."""
     trim: bool = Field(default=False, exclude_if=is_default)
     """Blanks around a value are no part of it."""
     constant: Text | None = Field(default=None, exclude_if=is_default)

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from waybill_contracts.column import Column, Expression, Strict, is_default, read_day, read_instant
 from waybill_contracts.event import MAX_INTEGER, TABLE_PATTERN, Organisation, Text, dataset_name
+from waybill_contracts.format import Format
 
 COLUMN_PATTERN = re.compile(r"[^\W\d_][^\W_]*(_[^\W_]+)*")
 POSTGRES_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
@@ -135,6 +136,8 @@ class Declaration(Strict):
     files: Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=50)] = DEFAULT_FILES
     since: Text | None = Field(default=None, exclude_if=is_default)
     """A day or a timestamp: older objects are not taken."""
+    format: Format = Field(default=Format(), exclude_if=lambda value: value == Format())
+    """How files are read; what it leaves open is recognised in each."""
     mode: Mode = "upsert"
     key: tuple[str, ...] = ()
     """Empty: by line in mode append, else found in the first file."""

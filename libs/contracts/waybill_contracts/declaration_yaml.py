@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from waybill_contracts.column import Column
 from waybill_contracts.declaration import Declaration, DeclarationError, Group, Guards, OrderBy, Partition, Rule
 from waybill_contracts.event import MAX_INTEGER
+from waybill_contracts.format import Format
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 10
@@ -206,6 +207,7 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
 
 
 MODELS: dict[str, type[BaseModel]] = {
+    "format": Format,
     "guards": Guards,
     "group": Group,
     "order_by": OrderBy,

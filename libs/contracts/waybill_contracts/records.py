@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from waybill_contracts.column import Column
+from waybill_contracts.column import Column, is_default
 from waybill_contracts.declaration import Mode
 from waybill_contracts.event import Count, FileEvent, Ordinal, Remark, Text
+from waybill_contracts.format import Format, Repair
 
 Checksum = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -72,10 +73,19 @@ class RuleCount(Part):
     rows: Count
 
 
+class RepairCount(Part):
+    """Rows that were mended as the declaration allows; they were taken."""
+
+    repair: Repair
+    rows: Count
+
+
 class PartCount(Part):
-    """One of the files of a delivery: how many rows it has, and the line that it begins with in the delivery."""
+    """A file of a delivery, or of an archive: how many rows it has, and the line that it begins with in the whole."""
 
     file_id: UUID
+    entry: Text | None = Field(default=None, exclude_if=is_default)
+    """Its name in the archive that the file is."""
     first_line: Ordinal
     rows: Count
 
@@ -96,6 +106,8 @@ class Proposal(Part):
     """Declared columns that files may lack."""
     key: tuple[Text, ...] = ()
     mode: Mode | None = None
+    format: Format | None = Field(default=None, exclude_if=is_default)
+    """How files are to be read."""
 
 
 class RecordsIngested(FileEvent):
@@ -121,7 +133,10 @@ class RecordsIngested(FileEvent):
     """The order value of the whole file, where its name gives one."""
     order_column: Text | None = None
     """The column that gives each row's order value."""
+    format: Format | None = None
+    """How the file was read: as declared, and as recognised."""
     warnings: tuple[RuleCount, ...] = ()
+    repairs: tuple[RepairCount, ...] = ()
     corrects: UUID | None = None
     """The file whose rejects these rows replaced, and how many of them are closed with it."""
     closed_rejects: Count = 0

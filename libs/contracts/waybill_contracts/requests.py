@@ -7,6 +7,7 @@ from pydantic import Field
 
 from waybill_contracts.declaration import Declaration, DeclaredTable
 from waybill_contracts.event import Count, Remark, Request, Text
+from waybill_contracts.format import Format
 
 
 class RetryRequested(Request):
@@ -49,6 +50,8 @@ class DecisionRequested(Request):
     """Release: name in the file -> the declared column that it means from now on."""
     accept_columns: bool = False
     """Release: what the hold proposes is declared from now on."""
+    format: Format | None = None
+    """Release: files are read so from now on."""
     user: Remark
     reason: Remark | None = None
 

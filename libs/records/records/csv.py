@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+from waybill_contracts.format import Format
 
+from records.block import Block
 from records.csv_layout import Piece
 from records.csv_scan import FIELD, GOOD_RECORD, LAX_RECORD, LF, scan
-from records.csv_split import Block, split
+from records.csv_split import split
 from records.errors import FileFault
 from records.header import business_names
 
@@ -58,6 +60,11 @@ class CsvReader:
         self.coverage = Coverage()
         self.header = self._read_header()
 
+    @classmethod
+    def of_format(cls, source: BinaryIO, file_format: Format, names: Sequence[str]) -> "CsvReader":
+        """The reader of a file of this format."""
+        return cls(source)
+
     @property
     def line(self) -> int:
         """The number of the line that is read next."""
@@ -72,6 +79,10 @@ class CsvReader:
             self.coverage.blank += sizes.blank
             self.coverage.rejected += sizes.rejected
             yield block
+
+    def prove(self) -> None:
+        """Raise unless every byte that was there to be read was read as exactly one thing."""
+        self.coverage.prove(self._source.tell())
 
     def _read_header(self) -> list[str]:
         self._fill()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from records.block import Block
 from records.csv_faults import record_faults
 from records.csv_layout import Layout, Piece, ranges
 from records.csv_scan import QUOTE
@@ -14,21 +15,25 @@ from records.text_views import Mask, Positions, TextViews
 
 
 @dataclass(frozen=True)
-class Block:
-    """Rows of a part of the file as text columns and `_line`, and its structural rejects."""
+class CsvOrigin:
+    """Where rows stand in a piece of CSV."""
 
-    frame: pl.DataFrame
-    rejects: pl.DataFrame
     layout: Layout
     records: Positions
     """Of each row, the number of its record in the layout."""
 
-    def raw(self, rows: pl.Series | Sequence[int]) -> pl.Series:
-        """Text of these rows (numbers in `frame`) as it stands in the file, without line end."""
-        return self.layout.raw(self.records[pl.Series(rows, dtype=pl.Int64).to_numpy()])
+    def raw(self, rows: pl.Series) -> pl.Series:
+        """Text of these rows as it stands in the file, without line end."""
+        return self.layout.raw(self.records[rows.to_numpy()])
+
+    def spans(self, rows: pl.Series) -> pl.DataFrame:
+        """Where they stand in the file, line end included."""
+        records = self.records[rows.to_numpy()]
+        starts = self.layout.starts[records] + self.layout.piece.offset
+        return pl.DataFrame({"start": starts, "size": self.layout.extents[records]})
 
     def longer_than(self, size: int) -> pl.Series:
-        """Rows (numbers in `frame`) that take more than `size` bytes in the file."""
+        """Rows that take more than `size` bytes in the file."""
         return pl.Series(np.flatnonzero(self.layout.extents.take(self.records) > size))
 
 
@@ -52,7 +57,8 @@ def split(piece: Piece, names: Sequence[str], field_bytes: int) -> tuple[Block, 
     is_row = ~(is_rejected | layout.is_blank)
     records = np.flatnonzero(is_row)
     line = pl.Series("_line", layout.lines[records], pl.Int64)
-    block = Block(pl.DataFrame([*_columns(layout, records, names), line]), rejects, layout, records)
+    frame = pl.DataFrame([*_columns(layout, records, names), line])
+    block = Block(frame, rejects, CsvOrigin(layout, records))
     return block, Sizes(*(int(layout.extents[kind].sum()) for kind in (is_row, layout.is_blank, is_rejected)))
 
 

@@ -1,14 +1,13 @@
 """Finds what a declaration leaves open in the first file (design.md 12): columns, their types, and the key."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import polars as pl
 from waybill_contracts import Column, Declaration, DeclarationError, Proposal
 
-from records.csv import CsvReader
 from records.errors import FileFault
+from records.formats import Reader
 from records.header import match
 from records.infer_keys import KeyCandidate
 from records.infer_types import TypeGuesses
@@ -23,8 +22,8 @@ class Inferred:
     doubts: tuple[str, ...] = ()
 
 
-def infer(source: BinaryIO, declaration: Declaration) -> Proposal:
-    """What the declaration has to say more for this file, from its beginning, to be read without losing a character.
+def infer(read: Callable[[], Reader], declaration: Declaration) -> Proposal:
+    """What the declaration has to say more for this file, which `read` begins anew, to be read without any loss.
 
     Columns where it has none: as records.infer_types says; required are those of key, order and partition. The key
     where it has none: `id`, else `<table>_id`, else that without the table's last s (`order_id` of orders), if never
@@ -32,23 +31,23 @@ def infer(source: BinaryIO, declaration: Declaration) -> Proposal:
     FileFault: nothing_to_infer where the file has no rows; no_key where mode snapshot finds none; cannot_infer where
     what was found makes no good declaration; and what is wrong with the file. Memory holds a block and 8 bytes a row.
     """
-    return examine(source, declaration).proposal
+    return examine(read, declaration).proposal
 
 
-def infer_columns(source: BinaryIO, declaration: Declaration, names: Sequence[str]) -> dict[str, Column]:
-    """The columns of these names in the file, from its beginning, that are not declared; in the order of `names`."""
+def infer_columns(read: Callable[[], Reader], declaration: Declaration, names: Sequence[str]) -> dict[str, Column]:
+    """The columns of these names in the file that are not declared; in the order of `names`."""
     guesses = TypeGuesses(names)
-    for frame in _frames(source, declaration):
+    for frame in _frames(read, declaration):
         guesses.take(frame)
     return {name: Column(type=guesses.guesses[name].type) for name in names}
 
 
-def examine(source: BinaryIO, declaration: Declaration) -> Inferred:
+def examine(read: Callable[[], Reader], declaration: Declaration) -> Inferred:
     """As `infer`, with the doubts."""
-    names = match(CsvReader(source).header, declaration).names
+    names = match(read().header, declaration).names
     guesses = TypeGuesses([] if declaration.columns else names)
     candidates = _candidates(names, declaration)
-    row_count = _take(_frames(source, declaration), guesses, candidates)
+    row_count = _take(_frames(read, declaration), guesses, candidates)
     if not row_count:
         raise FileFault(
             "nothing_to_infer",
@@ -56,7 +55,7 @@ def examine(source: BinaryIO, declaration: Declaration) -> Inferred:
         )
     key, mode, doubts = declaration.key, declaration.mode, guesses.sentences()
     if not key and mode != "append":
-        key = next(((one.name,) for one in candidates if one.is_key(lambda: _frames(source, declaration))), ())
+        key = next(((one.name,) for one in candidates if one.is_key(lambda: _frames(read, declaration))), ())
         if not key:
             mode = "append"
             doubts.append(_why_no_key(candidates, declaration))
@@ -94,9 +93,8 @@ def _take(frames: Iterable[pl.DataFrame], guesses: TypeGuesses, candidates: Sequ
     return count
 
 
-def _frames(source: BinaryIO, declaration: Declaration) -> Iterator[pl.DataFrame]:
-    source.seek(0)
-    reader = CsvReader(source)
+def _frames(read: Callable[[], Reader], declaration: Declaration) -> Iterator[pl.DataFrame]:
+    reader = read()
     for block in reader.blocks(match(reader.header, declaration).names):
         yield block.frame
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import polars as pl
 from waybill_contracts.declaration import Declaration
 
-from records.csv_split import Block
+from records.block import Block
 from records.rejects import collect, faults
 from records.rules import declared_rules, rule_faults
 from records.transform import Made, make_columns

@@ -31,7 +31,7 @@ def written(header, rows):
 def types_of(*columns):
     """The types that are inferred for columns of these values."""
     names = [f"c{number}" for number in range(len(columns))]
-    found = infer(io.BytesIO(written(names, zip(*columns, strict=True))), declared())
+    found = infer(reading(written(names, zip(*columns, strict=True))), declared())
     assert list(found.columns) == names
     return [column.type for column in found.columns.values()]
 
@@ -78,7 +78,7 @@ def test_the_file_is_read_to_its_end_before_a_type_is_settled():
     rows = [[str(number), str(number)] for number in range(300_000)]
     data = written(["a", "b"], [*rows, ["1", "007"]])
     assert len(data) > 3 * Limits().block_bytes
-    assert [column.type for column in infer(io.BytesIO(data), declared()).columns.values()] == ["integer", "text"]
+    assert [column.type for column in infer(reading(data), declared()).columns.values()] == ["integer", "text"]
 
 
 shapes = st.sampled_from([value for values in VALUES.values() for value in values] + TEXTS)
@@ -99,6 +99,11 @@ def tables(draw):
     return names, rows
 
 
+def reading(data):
+    """Begins to read the file, as often as it is called."""
+    return lambda: CsvReader(io.BytesIO(data))
+
+
 def read_back(data, declaration, block_bytes):
     """Every row as canonical texts under the declaration, and the rejects."""
     reader = CsvReader(io.BytesIO(data), Limits(block_bytes=block_bytes))
@@ -115,7 +120,7 @@ def read_back(data, declaration, block_bytes):
 def test_under_the_inferred_declaration_no_row_is_rejected_and_every_value_is_written_as_it_stood(table, block_bytes):
     names, rows = table
     data = written(names, rows)
-    declaration = with_proposal(declared(), infer(io.BytesIO(data), declared()))
+    declaration = with_proposal(declared(), infer(reading(data), declared()))
     assert declaration.is_complete
     texts, rejects = read_back(data, declaration, block_bytes)
     assert rejects.is_empty()
@@ -140,7 +145,7 @@ def test_where_the_blocks_of_a_file_end_changes_no_guess(columns):
 
 
 def found_key(data, **fields):
-    found = infer(io.BytesIO(data), declared(**fields))
+    found = infer(reading(data), declared(**fields))
     return found.key, found.mode
 
 
@@ -152,7 +157,7 @@ def test_a_column_called_id_is_the_key_before_one_called_after_the_table():
 
 
 def test_a_key_column_is_required_and_no_other():
-    columns = infer(io.BytesIO(b"id,a\n1,1\n"), declared()).columns
+    columns = infer(reading(b"id,a\n1,1\n"), declared()).columns
     assert columns == {"id": Column(type="integer", required=True), "a": Column(type="integer")}
 
 
@@ -187,7 +192,7 @@ def test_a_declared_key_and_mode_are_kept_and_only_columns_are_found():
 
 def test_ids_of_a_declared_type_are_the_same_where_their_values_are():
     columns = {"id": {"type": "decimal(6,2)"}}
-    assert infer(io.BytesIO(b"id\n1.0\n2.0\n"), declared(columns=columns)).columns == {}
+    assert infer(reading(b"id\n1.0\n2.0\n"), declared(columns=columns)).columns == {}
     assert found_key(b"id\n1.0\n2.0\nx\nx\n", columns=columns) == (("id",), "upsert")
     assert found_key(b"id\n1.0\n1.00\n", columns=columns) == ((), "append")
 
@@ -206,7 +211,7 @@ def test_a_column_that_files_may_lack_or_that_is_not_in_them_is_no_key(column):
 
 def test_types_are_found_for_just_the_columns_that_are_asked_for():
     data = b"id,Paid At,note,ok\n1,2024-01-01,007,true\n"
-    found = infer_columns(io.BytesIO(data), declared(key=["id"], columns={"id": {}}), ["note", "paid_at"])
+    found = infer_columns(reading(data), declared(key=["id"], columns={"id": {}}), ["note", "paid_at"])
     assert found == {"note": Column(), "paid_at": Column(type="date")}
 
 
@@ -231,14 +236,14 @@ def test_types_are_found_for_just_the_columns_that_are_asked_for():
 )
 def test_a_file_from_which_nothing_can_be_known_is_a_fault_that_says_why(data, fields, code, words):
     with pytest.raises(FileFault, match=words) as caught:
-        infer(io.BytesIO(data), declared(**fields))
+        infer(reading(data), declared(**fields))
     assert caught.value.code == code
 
 
 def test_what_is_uncertain_is_told_with_the_first_value_that_decided_it():
     data = b"zip,paid,price,at,none,name,sum,net\n"
     data += b"010,1,0.5,2024-01-01 10:00:00,,Anna,0.5,0.25\n11,no,0.25,,,7,n/a,0.50\n"
-    assert examine(io.BytesIO(data), declared()).doubts == (
+    assert examine(reading(data), declared()).doubts == (
         'zip is text: as integer, "010" on line 2 would become "10"',
         'paid is text: "no" on line 3 is no integer, as all values before it are',
         'price is float: "0.25" on line 3 is no decimal(25,1), as all values before it are',

@@ -4,12 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import numpy as np
 import polars as pl
 from records.errors import FileFault
-from waybill_contracts import FileRegistered, PartCount
+from records.formats import Reader, open_reader
+from waybill_contracts import FileRegistered, Format, PartCount
+
+AS_RECOGNISED = Format()
 
 
 @dataclass
@@ -24,10 +28,29 @@ class Part:
     """None: it is the whole file, not one of several."""
     first_line: int = 0
     rows: int = 0
+    format: Format = AS_RECOGNISED
+    """As declared, and as recognised."""
 
     def named(self, text: str) -> str:
         """The sentence, with the part that it is about."""
         return text if self.file_id is None else f"{self.key}: {text}"
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The part's content, unpacked, from its beginning; what is wrong with it is said of this part."""
+        with self.named_in_faults(), self.path.open("rb") as source:
+            yield source
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """The part's rows, in the format that it is in."""
+        with self.open() as source:
+            yield self.begin(source)
+
+    def begin(self, source: BinaryIO) -> Reader:
+        """The reader of the opened content, from its beginning."""
+        source.seek(0)
+        return open_reader(source, self.format)
 
     @contextmanager
     def named_in_faults(self) -> Iterator[None]:

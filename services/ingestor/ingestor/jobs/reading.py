@@ -4,9 +4,8 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
+from records.block import Block
 from records.columns import canonical
-from records.csv import CsvReader
-from records.csv_split import Block
 from records.header import Match, match
 from records.infer import infer, infer_columns
 from records.judge import Judged, judge
@@ -41,8 +40,8 @@ def complete(attempt: Attempt) -> None:
     """
     if not attempt.declaration.is_complete:
         first = attempt.parts[0]
-        with first.path.open("rb") as source, first.named_in_faults():
-            proposal = infer(source, attempt.declaration)
+        with first.open() as source:
+            proposal = infer(lambda: first.begin(source), attempt.declaration)
         reason = Reason(UNDECLARED, "columns and key are found in this file, and declared from now on")
         raise Held([reason], proposal=proposal, decided_by="inference")
 
@@ -64,12 +63,11 @@ def read(attempt: Attempt) -> Iterator[Block]:
 def _read_part(header: Header, attempt: Attempt) -> Generator[Block, None, int]:
     """The records of one part; how many lines it has."""
     part = header.part
-    with part.path.open("rb") as source, part.named_in_faults():
-        reader = CsvReader(source)
+    with part.reader() as reader:
         for block in reader.blocks(header.match.names):
             part.rows += block.frame.height + block.rejects.height
             yield _with_nulls(_as_sent(_moved(block, part), attempt), header.match.missing)
-        reader.coverage.prove(part.size)
+        reader.prove()
     return reader.line - 1
 
 
@@ -84,8 +82,8 @@ def _moved(block: Block, part: Part) -> Block:
 
 def _read_header(part: Part, attempt: Attempt) -> Header:
     """The header as the declaration reads it; notes in a file of rejects that comes back are no drift."""
-    with part.path.open("rb") as source, part.named_in_faults():
-        sent = CsvReader(source).header
+    with part.reader() as reader:
+        sent = reader.header
         found = match(sent, attempt.declaration)
     if attempt.file.corrects:
         found = replace(found, unknown=tuple(name for name in found.unknown if name not in NOTES))
@@ -118,8 +116,8 @@ def _check_columns(headers: Sequence[Header], attempt: Attempt) -> None:
 
 
 def _added(header: Header, attempt: Attempt) -> dict[str, Column]:
-    with header.part.path.open("rb") as source, header.part.named_in_faults():
-        return infer_columns(source, attempt.declaration, header.match.unknown)
+    with header.part.open() as source:
+        return infer_columns(lambda: header.part.begin(source), attempt.declaration, header.match.unknown)
 
 
 def _as_sent(block: Block, attempt: Attempt) -> Block:
@@ -142,8 +140,8 @@ def _with_nulls(block: Block, missing: Sequence[str]) -> Block:
 
 def _samples(header: Header) -> Samples:
     """The first values of the columns that are not declared."""
-    with header.part.path.open("rb") as source, header.part.named_in_faults():
-        block = next(CsvReader(source).blocks(header.match.names), None)
+    with header.part.reader() as reader:
+        block = next(reader.blocks(header.match.names), None)
     if block is None:
         return {}
     return {name: block.frame[name].head(SAMPLE_ROWS).to_list() for name in header.match.unknown}
@@ -202,8 +200,8 @@ def reread(attempt: Attempt, lines: pl.Series) -> tuple[pl.DataFrame, pl.DataFra
     raw, fields = [pl.DataFrame(schema={"line": pl.Int64, "raw": pl.String})], []
     for part in attempt.parts:
         header = _read_header(part, attempt)
-        with part.path.open("rb") as source:
-            for block in (_moved(block, part) for block in CsvReader(source).blocks(header.match.names)):
+        with part.reader() as reader:
+            for block in (_moved(block, part) for block in reader.blocks(header.match.names)):
                 rows = block.frame["_line"].is_in(lines.implode()).arg_true()
                 if rows.len():
                     raw.append(pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)}))
