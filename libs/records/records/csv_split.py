@@ -52,7 +52,8 @@ def split(piece: Piece, names: Sequence[str], field_bytes: int) -> tuple[Block, 
     found, rejects = record_faults(layout, len(names), field_bytes), no_rejects()
     is_rejected = np.zeros(len(layout.starts), bool)
     if found:
-        faulty, rejects = collect(found, pl.Series(layout.lines), lambda rows: layout.raw(rows.to_numpy()))
+        everything = CsvOrigin(layout, np.arange(len(layout.starts)))
+        faulty, rejects = collect(found, pl.Series(layout.lines), everything)
         is_rejected[faulty.to_numpy()] = True
     is_row = ~(is_rejected | layout.is_blank)
     records = np.flatnonzero(is_row)

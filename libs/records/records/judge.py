@@ -40,7 +40,7 @@ def judge(block: Block, declaration: Declaration) -> Judged:
     if not found:
         key = tuple((name, declaration.columns[name].type) for name in declaration.key)
         return Judged(typed, block.rejects, _warnings(warned, lines), _no_keys(key))
-    rows, rejects = collect(found, lines, block.raw)
+    rows, rejects = collect(found, lines, block.origin)
     good = pl.Series([True]).new_from_index(0, len(typed)).scatter(rows, False)
     rejects = pl.concat([block.rejects, rejects]).sort("line")
     warnings = _warnings([rule.join(rows.to_frame(), on="row", how="anti") for rule in warned], lines)

@@ -74,10 +74,10 @@ def _faults_of(rule: Rule, frame: pl.DataFrame, text: pl.Series) -> pl.DataFrame
         violated = violated & text.is_null()
     rows = violated.arg_true()
     if rule.code == "missing":
-        return faults(rows, rule.code, f"{rule.column}: a value is required")
+        return faults(rows, rule.code, f"{rule.column}: a value is required", rule.column)
     value = text.gather(rows).str.slice(0, 80)
     reasons = pl.select(pl.format('{}: expected {}, found "{}"', pl.lit(rule.column), pl.lit(rule.expected), value))
-    return faults(rows, rule.code, reasons.to_series())
+    return faults(rows, rule.code, reasons.to_series(), rule.column)
 
 
 @lru_cache(maxsize=10_000)

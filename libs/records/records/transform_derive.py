@@ -77,11 +77,11 @@ def lost_inputs(typed: pl.DataFrame, text: pl.DataFrame, names: tuple[str, ...])
 
 
 def _failures(name: str, failed: pl.Series) -> pl.DataFrame:
-    return faults(failed.arg_true(), "not_computed", f"{name}: {FAILED}")
+    return faults(failed.arg_true(), "not_computed", f"{name}: {FAILED}", name)
 
 
 def _misfits(name: str, declared: str, value: pl.Series, unfit: pl.Series) -> pl.DataFrame:
     rows = unfit.arg_true()
     shown = canonical(value.gather(rows)).str.slice(0, SHOWN_CHARACTERS)
     reasons = pl.select(pl.format('{}: expected {}, found "{}"', pl.lit(name), pl.lit(declared), shown)).to_series()
-    return faults(rows, "out_of_range", reasons)
+    return faults(rows, "out_of_range", reasons, name)

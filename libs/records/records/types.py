@@ -70,7 +70,7 @@ def type_faults(text: pl.Series, typed: pl.Series, declared: str) -> list[pl.Dat
         '{}: expected {}, found "{}"', pl.lit(text.name), pl.lit(declared), value.str.slice(0, SHOWN_CHARACTERS)
     )
     texts = pl.select(code=code, reason=reason)
-    return [faults(rows, texts["code"], texts["reason"])]
+    return [faults(rows, texts["code"], texts["reason"], text.name)]
 
 
 def _too_precise(declared: str) -> str | None:

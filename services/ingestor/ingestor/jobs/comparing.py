@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 from records import compare as rules
+from records.rejects import REJECTS
 from waybill_contracts import RowCounts
 
 from ingestor.domain.guard import has_too_many_deletes
@@ -286,6 +287,7 @@ def _reject_rows(attempt: Attempt, rows: pl.DataFrame) -> None:
     """Rejects (_line, _key, codes, reasons) that are known only when the whole file was read: it is read again."""
     if not rows.height:
         return
-    raw, fields = reread(attempt, rows["_line"])
-    rejects = rows.select("codes", "reasons", line="_line", raw=raw["raw"]).select("line", "codes", "reasons", "raw")
-    attempt.rejects.add(rejects, fields, rows.select("_line", "_key"))
+    origins, fields = reread(attempt, rows["_line"])
+    nothing = pl.lit(None, pl.String).repeat_by(pl.col("codes").list.len())
+    rejects = rows.select("codes", "reasons", line="_line", columns=nothing).hstack(origins.drop("line"))
+    attempt.rejects.add(rejects.select(REJECTS.names()), fields, rows.select("_line", "_key"))

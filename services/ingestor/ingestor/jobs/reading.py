@@ -12,6 +12,7 @@ from records.judge import Judged, judge
 from records.key import content_keys, keys, line_keys
 from records.order import row_orders
 from records.reject_file import LINE, NOTES, as_sent
+from records.rejects import no_rejects
 from records.row_hash import row_hashes
 from waybill_contracts import Column
 
@@ -196,14 +197,18 @@ def _keys(frame: pl.DataFrame, hashes: pl.Series, attempt: Attempt) -> pl.Series
 
 
 def reread(attempt: Attempt, lines: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Raw text (line, raw) and fields of the rows that start at these lines, in file order; reads the parts again."""
-    raw, fields = [pl.DataFrame(schema={"line": pl.Int64, "raw": pl.String})], []
+    """Rows that start at these lines, in file order: raw text with its place (line, raw, start, size), and fields.
+
+    Reads the parts again.
+    """
+    origins, fields = [no_rejects().select("line", "raw", "start", "size")], []
     for part in attempt.parts:
         header = _read_header(part, attempt)
         with part.reader() as reader:
             for block in (_moved(block, part) for block in reader.blocks(header.match.names)):
                 rows = block.frame["_line"].is_in(lines.implode()).arg_true()
                 if rows.len():
-                    raw.append(pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)}))
+                    told = pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)})
+                    origins.append(told.hstack(block.origin.spans(rows)))
                     fields.append(_without_notes(_as_sent(block, attempt).frame[rows]))
-    return pl.concat(raw), pl.concat(fields, how="diagonal")
+    return pl.concat(origins), pl.concat(fields, how="diagonal")
