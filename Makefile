@@ -9,13 +9,14 @@ BOOTSTRAP := .waybill/bootstrap
 # A uv that answers: the system's, or the one that pip brought.
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BOOTSTRAP)/bin/uv)
 PYTHON ?= python3
+SIZES ?= 0.5 1
 export UV_FROZEN := 1
 say = @printf '\033[1m== make $@:\033[0m %s\n' "$$(sed -n 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help demo test check lint bench chaos up setup sync uv
+.PHONY: help demo test check lint bench bench-large chaos up setup sync uv
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
 
 demo: setup  ## set everything up, then watch files of two organisations go through, end to end
 	$(say)
@@ -47,6 +48,10 @@ lint: sync  ## the part of check that runs no test
 bench: setup  ## how fast, on the local stack; prints figures and writes them as JSON
 	$(say)
 	$(UV) run python -m bench
+
+bench-large: setup  ## how much memory files of 0.5 and 1 GB take, plain and packed; SIZES="0.5 1 5" sets others
+	$(say)
+	$(UV) run python -m bench.large --gigabytes $(SIZES)
 
 chaos: setup  ## every server away for two minutes under load; recovery without a restart
 	$(say)

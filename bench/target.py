@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -31,6 +32,7 @@ COLUMNS = {
 FINAL = ("LOADED", "SKIPPED", "FAILED", "REFUSED")
 AT_ONCE = 16
 POLL_SECONDS = 0.005
+PART_BYTES = 64 << 20
 
 
 class Target:
@@ -83,17 +85,30 @@ class Target:
         reply = await self._s3.put_object(Bucket=self._bucket, Key=f"{dataset}/{name}", Body=content)
         return str(reply["VersionId"])
 
-    async def put_and_wait(
-        self, dataset: str, name: str, content: bytes, poll_seconds: float = 0.005
-    ) -> asyncpg.Record:
+    async def put_and_wait(self, dataset: str, name: str, content: bytes) -> asyncpg.Record:
         """Put one file and wait for the end of it; must be LOADED."""
-        version = await self.put(dataset, name, content)
+        return await self._wait(f"{dataset}/{name}", await self.put(dataset, name, content))
+
+    async def put_file_and_wait(self, dataset: str, path: Path) -> asyncpg.Record:
+        """Put a file of any size, in parts; it must be LOADED in the end."""
+        where = {"Bucket": self._bucket, "Key": f"{dataset}/{path.name}"}
+        upload = (await self._s3.create_multipart_upload(**where))["UploadId"]
+        parts = []
+        with path.open("rb") as source:
+            while content := source.read(PART_BYTES):
+                number = len(parts) + 1
+                reply = await self._s3.upload_part(**where, UploadId=upload, PartNumber=number, Body=content)
+                parts.append({"PartNumber": number, "ETag": reply["ETag"]})
+        reply = await self._s3.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
+        return await self._wait(f"{dataset}/{path.name}", str(reply["VersionId"]))
+
+    async def _wait(self, name: str, version: str) -> asyncpg.Record:
         query = "SELECT state, rows, reason FROM waybill_registry.files WHERE version_id = $1"
         while True:
             file = await self._db.fetchrow(query, version)
             if file and file["state"] in FINAL:
                 if file["state"] != "LOADED":
-                    raise RuntimeError(f"{dataset}/{name} is {file['state']}: {file['reason']}")
+                    raise RuntimeError(f"{name} is {file['state']}: {file['reason']}")
                 return file
             await self._pause(POLL_SECONDS)
 
