@@ -12,7 +12,7 @@ from ingestor.domain.attempts import MAX_BATCHES, batch_size, merge_runs
 from ingestor.domain.drift import likely_renames
 from ingestor.domain.guard import check_drift, judge_shares
 from ingestor.domain.holds import Absent, Held
-from ingestor.domain.records import record_ids
+from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Dataset, Position, is_queued, is_twin
 from records.bson_encode import record_id
 from records.errors import FileFault
@@ -176,8 +176,12 @@ def test_runs_hold_exactly_the_numbers_and_never_touch(numbers: set[int]) -> Non
     assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(runs))
 
 
-@given(st.integers(1, 2**32 - 1), st.lists(st.integers(1, 5), max_size=4))
-def test_record_ids_are_those_of_the_documents(attempt: int, counts: list[int]) -> None:
+@given(st.integers(1, 2**32 - 1), st.lists(st.integers(1, 5), max_size=4), st.integers(1, 7))
+def test_record_ids_are_those_of_the_documents_in_whatever_pieces_they_are_asked_for(
+    attempt: int, counts: list[int], step: int
+) -> None:
     batches = list(enumerate(counts, 1))
     expected = [record_id(attempt, number, place) for number, count in batches for place in range(count)]
-    assert record_ids(attempt, batches).to_list() == expected
+    ids = RecordIds(attempt, batches)
+    pieces = [ids.piece(first, min(step, len(ids) - first)).to_list() for first in range(0, len(ids), step)]
+    assert [each for piece in pieces for each in piece] == expected

@@ -13,6 +13,7 @@ from waybill_contracts import RowCounts
 from ingestor.domain.guard import has_too_many_deletes
 from ingestor.domain.holds import DELETE_SHARE, Absent
 from ingestor.domain.statement import WHOLE_DATASET, Statement
+from ingestor.files.fingerprints import Fingerprints
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.file_rules import Broken, break_rules, has_file_rules
@@ -71,7 +72,7 @@ class Found:
 
 
 class Intake:
-    """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps 8 bytes a row."""
+    """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps a bit a row."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.values = RowSpool(attempt.folder / "values")
@@ -80,7 +81,7 @@ class Intake:
         self._attempt = attempt
         own = {"_order": attempt.statement.order_column, "_scope": attempt.statement.scope_column}
         self._own = [name for name, column in own.items() if column]
-        self._fingerprints = [pl.Series(dtype=pl.UInt64)]
+        self._fingerprints = Fingerprints(attempt.folder / "fingerprints")
         self._count = 0
 
     async def keys(self, rows: Iterator[pl.DataFrame]) -> AsyncIterator[pl.DataFrame]:
@@ -96,7 +97,7 @@ class Intake:
         identities = frame.select(identity).with_row_index("_row", self._count)
         self.values.add(frame.drop(identity))
         self.identities.add(identities)
-        self._fingerprints.append(frame["_key"].hash())
+        self._fingerprints.add(frame["_key"])
         self._count += frame.height
         if "_scope" in self._own:
             self.scopes.update(frame["_scope"].unique())
@@ -105,7 +106,7 @@ class Intake:
 
     def repeated(self) -> pl.Series:
         """For every row whether another may have the same key."""
-        return pl.concat(self._fingerprints).is_duplicated()
+        return self._fingerprints.repeated()
 
 
 _STORED = {"_order": "order_value", "_scope": "scope"}
@@ -128,8 +129,9 @@ async def _find(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: Atte
         return Found(await heads.none(keys), deletes, Absent())
     if attempt.statement.speaks_for_absent:
         return await _find_all(keys, intake, attempt, stores)
-    look = heads.look_up if attempt.is_small else heads.read
-    return Found(await look(stores.db, attempt.dataset.id, keys, attempt.statement), deletes, Absent())
+    asked = stores.db, attempt.dataset.id, keys, attempt.statement
+    found = await (heads.look_up(*asked) if attempt.is_small else heads.read(*asked, attempt.folder))
+    return Found(found, deletes, Absent())
 
 
 async def _find_all(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: Attempt, stores: Stores) -> Found:
@@ -137,7 +139,7 @@ async def _find_all(keys: AsyncIterator[pl.DataFrame], intake: Intake, attempt: 
     order, dataset_id = attempt.statement.order, attempt.dataset.id
     deletes = RowSpool(attempt.folder / "deletes")
     async with stores.db.acquire() as tx, tx.transaction():
-        found = await heads.read_within(tx, dataset_id, keys, attempt.statement)
+        found = await heads.read_within(tx, dataset_id, keys, attempt.statement, attempt.folder)
         if attempt.keyless_rejects:
             return Found(found, deletes, Absent())
         scopes = _scopes(attempt, intake)

@@ -26,7 +26,7 @@ from waybill_contracts import (
 
 from ingestor.domain.attempts import rejects_key
 from ingestor.domain.holds import Held, Refused
-from ingestor.domain.records import record_ids
+from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Position
 from ingestor.domain.statement import Statement
 from ingestor.files.parts import count_parts
@@ -182,11 +182,11 @@ async def _keep_first_rejects(tx: Tx, attempt: Attempt) -> None:
 
 async def _new_heads(changes: Changes, attempt: Attempt, batches: tuple[Batch, ...]) -> AsyncIterator[pl.DataFrame]:
     """The versions as heads, each pointing to its document; in datasets that say it with order and scope."""
-    records = record_ids(attempt.number, [(batch.number, batch.version_count) for batch in batches])
+    records = RecordIds(attempt.number, [(batch.number, batch.version_count) for batch in batches])
     first = 0
     frames = chain(changes.versions.frames(), changes.deletes.frames())
     async for versions in each_beside(attempt.is_small, frames):
-        mine = records[first : first + versions.height]
+        mine = records.piece(first, versions.height)
         hashes = pl.col("_hash") if "_hash" in versions.columns else pl.lit(None, pl.Binary)
         stated = {} if attempt.statement.is_plain else _stated(versions, attempt.statement)
         yield versions.select(key="_key", version="_version", hash=hashes, record=mine, **stated)

@@ -1,6 +1,8 @@
 """The newest version of every record, as the rows of a file find it: looked up by COPY, or by arrays for few rows."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,11 @@ _REPLY = {
     "newer": ("?", 1),
     "restated": ("?", 1),
 }
+_SPOOLED = np.dtype([(name, kind) for name, (kind, _) in _REPLY.items()])
+RANGE_ROWS = 1 << 20
+"""Rows of a file whose heads are in memory at a time, 51 bytes each."""
+PIECE_ROWS = 1 << 16
+
 _HEAD = np.dtype(
     [("version", "i4"), ("hash", "V32"), ("deleted", "?"), ("record", "V12"), ("newer", "?"), ("restated", "?")]
 )
@@ -42,21 +49,41 @@ _STATED = fragment(
 
 
 class Heads:
-    """The heads of a file's keys, by row number; small enough to be held for every row of a file."""
+    """The heads of a file's keys, by row number; of many rows all but a range of them wait on the disk."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, folder: Path | None = None) -> None:
+        """`folder`: where those of more than RANGE_ROWS rows may be kept."""
+        self._count, self._folder = count, folder
+        self._is_spooled = folder is not None and count > RANGE_ROWS
+        self._first = 0
         # Pages of rows without a head are never touched, and so cost nothing.
-        self._heads: npt.NDArray[np.void] = np.zeros(count, _HEAD)
+        self._range: npt.NDArray[np.void] = np.zeros(0 if self._is_spooled else count, _HEAD)
 
     def take(self, reply: Rows) -> None:
         """Heads as they are found, in any order."""
-        for name in _HEAD.names or ():
-            self._heads[name][reply["row"]] = reply[name]
+        if not self._is_spooled:
+            self._put(reply)
+            return
+        packed = np.empty(len(reply), _SPOOLED)
+        for name in _REPLY:
+            packed[name] = reply[name]
+        for number, part in _by_range(reply["row"], packed):
+            with self._path(number).open("ab") as file:
+                file.write(part.tobytes())
 
     def of_rows(self, rows: pl.Series) -> pl.DataFrame:
         """Those of these rows that have a head: _row, version, hash, deleted, record, newer, restated."""
         numbers = rows.to_numpy()
-        found = self._heads[numbers]
+        if not self._is_spooled:
+            return self._known(numbers)
+        found = [self._known(numbers[:0])]
+        for number, part in _by_range(numbers, numbers):
+            self._open(number)
+            found.append(self._known(part))
+        return pl.concat(found)
+
+    def _known(self, numbers: npt.NDArray[np.uint32]) -> pl.DataFrame:
+        found = self._range[numbers - self._first]
         known = found["version"] > 0
         found = found[known]
         return pl.DataFrame(
@@ -71,14 +98,45 @@ class Heads:
             }
         )
 
+    def _open(self, number: int) -> None:
+        """Have the heads of this range at hand; rows are asked for in file order, so mostly they are already."""
+        if self._range.size and self._first == number * RANGE_ROWS:
+            return
+        self._first = number * RANGE_ROWS
+        self._range = np.zeros(min(RANGE_ROWS, self._count - self._first), _HEAD)
+        path = self._path(number)
+        if not path.exists():
+            return
+        with path.open("rb") as file:
+            while piece := file.read(PIECE_ROWS * _SPOOLED.itemsize):
+                self._put(np.frombuffer(piece, _SPOOLED))
 
-async def read(db: Pool, dataset_id: int, keys: AsyncIterator[pl.DataFrame], statement: Statement) -> Heads:
+    def _put(self, reply: Rows) -> None:
+        for name in _HEAD.names or ():
+            self._range[name][reply["row"] - self._first] = reply[name]
+
+    def _path(self, number: int) -> Path:
+        assert self._folder
+        return self._folder / f"heads-{number}"
+
+
+def _by_range(rows: npt.NDArray[Any], values: npt.NDArray[Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """The values of each range of rows that any of them is in."""
+    ranges = rows // RANGE_ROWS
+    return ((int(number), values[ranges == number]) for number in np.unique(ranges))
+
+
+async def read(
+    db: Pool, dataset_id: int, keys: AsyncIterator[pl.DataFrame], statement: Statement, folder: Path
+) -> Heads:
     """The heads of these keys; they come as (row, key) and what each row says of its order and scope."""
     async with db.acquire() as tx, tx.transaction():
-        return await read_within(tx, dataset_id, keys, statement)
+        return await read_within(tx, dataset_id, keys, statement, folder)
 
 
-async def read_within(tx: Tx, dataset_id: int, keys: AsyncIterator[pl.DataFrame], statement: Statement) -> Heads:
+async def read_within(
+    tx: Tx, dataset_id: int, keys: AsyncIterator[pl.DataFrame], statement: Statement, folder: Path
+) -> Heads:
     """The same within a transaction, to the end of which `incoming` holds the keys."""
     await tx.execute(
         'CREATE TEMP TABLE IF NOT EXISTS incoming (row integer NOT NULL, key text COLLATE "C" NOT NULL,'
@@ -86,7 +144,7 @@ async def read_within(tx: Tx, dataset_id: int, keys: AsyncIterator[pl.DataFrame]
     )
     count = await copy_in(tx, "incoming", _columns(statement), keys)
     await choose_plan(tx, count)
-    heads = Heads(count)
+    heads = Heads(count, folder)
     query = sql(
         "SELECT i.row, h.version, h.hash, h.deleted, h.record, {stated}"
         " FROM incoming i JOIN heads h ON h.key = i.key WHERE h.dataset_id = $1 AND i.row >= 0",
@@ -122,7 +180,7 @@ async def look_up(db: Pool, dataset_id: int, keys: AsyncIterator[pl.DataFrame], 
     arrays = [incoming[name].to_list() for name in names]
     found = await db.fetch(query, dataset_id, *_stated_arguments(statement), *arrays)
     heads = Heads(incoming.height)
-    heads.take(np.array([tuple(row) for row in found], [(name, kind) for name, (kind, _) in _REPLY.items()]))
+    heads.take(np.array([tuple(row) for row in found], _SPOOLED))
     return heads
 
 
