@@ -1,6 +1,7 @@
 """A declared column: its type, what its values must satisfy, and where they come from."""
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self
@@ -8,10 +9,13 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from waybill_contracts.event import MAX_INTEGER, Text
+from waybill_contracts.time_format import TIMESTAMPS, check_time_format, pieces_of
 
 DECIMAL_TYPE = re.compile(r"decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)", re.ASCII)
 SIMPLE_TYPES = ("text", "integer", "float", "boolean", "date", "timestamp", "timestamp(6)", "json")
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z", re.ASCII)
+MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 MAX_DECIMAL_DIGITS = 34
 MAX_EXPONENT = 300
 
@@ -71,11 +75,27 @@ def read_instant(value: Limit) -> datetime:
     raise ValueError("expected a timestamp as YYYY-MM-DDTHH:MM:SSZ, with up to three more digits")
 
 
+def _read_microseconds(value: Limit) -> datetime:
+    if isinstance(value, str) and MICROSECONDS.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    raise ValueError("expected a timestamp as YYYY-MM-DDTHH:MM:SSZ, with up to six more digits")
+
+
+_READERS: dict[str, Callable[[Limit], Any]] = {
+    "integer": _whole_number,
+    "float": _decimal_number,
+    "date": read_day,
+    "timestamp": read_instant,
+    "timestamp(6)": _read_microseconds,
+}
+
+
 def _comparable(kind: str, value: Limit) -> Any:
     """The limit as something that limits of the same type can be compared with."""
-    reader = {"integer": _whole_number, "float": _decimal_number, "date": read_day, "timestamp": read_instant}.get(kind)
-    if kind.startswith("decimal"):
-        reader = _decimal_number
+    reader = _decimal_number if kind.startswith("decimal") else _READERS.get(kind)
     if reader is None:
         raise ValueError(f"expected no limit: values of type {kind} have none")
     return reader(value)
@@ -96,7 +116,7 @@ class Column(Strict):
     aliases: tuple[Text, ...] = Field(default=(), exclude_if=is_default)
     """Other names that files have for the column, in snake case."""
     format: Annotated[Text, Field(min_length=1, max_length=100)] | None = Field(default=None, exclude_if=is_default)
-    """How dates and timestamps are written, as strptime has it: `%d.%m.%Y`; left out: as ISO 8601 says."""
+    """How dates and timestamps are written: `%d.%m.%Y` (time_format.py); left out: as ISO 8601 says."""
     zone: Annotated[Text, Field(min_length=1, max_length=64)] | None = Field(default=None, exclude_if=is_default)
     """Of timestamps that say none, as `Europe/Berlin`; left out: UTC."""
     null_values: Annotated[tuple[Text, ...], Field(max_length=50)] = Field(default=(), exclude_if=is_default)
@@ -111,6 +131,10 @@ class Column(Strict):
     @property
     def is_in_files(self) -> bool:
         return self.constant is None and self.derived is None
+
+    @property
+    def is_nested(self) -> bool:
+        return self.type == "json"
 
     @field_validator("type")
     @classmethod
@@ -142,12 +166,33 @@ class Column(Strict):
             raise ValueError(f"expected only for type text, not {info.data['type']}")
         return value
 
+    @field_validator("format")
+    @classmethod
+    def _one_meaning(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and "type" in info.data:
+            check_time_format(value, info.data["type"])
+        return value
+
+    @field_validator("zone")
+    @classmethod
+    def _of_times_without(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return value
+        if not ZONE.fullmatch(value):
+            raise ValueError("expected the name of a time zone, as Europe/Berlin")
+        if info.data.get("type", "timestamp") not in TIMESTAMPS:
+            raise ValueError(f"expected only for type timestamp, not {info.data['type']}")
+        if "%z" in pieces_of(info.data.get("format") or ""):
+            raise ValueError("expected none beside a format with %z: each value says its own")
+        return value
+
     @model_validator(mode="after")
     def _from_one_place(self) -> Self:
         if self.is_in_files:
             return self
         if self.constant is not None and self.derived is not None:
             raise ValueError("expected constant or derived, not both")
-        if self.optional or self.aliases or self.trim:
-            raise ValueError("expected no optional, aliases or trim: the column is not in the files")
+        of_files = ("optional", "aliases", "trim", "format", "zone", "null_values")
+        if found := [name for name in of_files if getattr(self, name)]:
+            raise ValueError(f"expected no {' or '.join(found)}: the column is not in the files")
         return self

@@ -21,7 +21,7 @@ MAX_CHARACTERS = 200_000
 """Of names, patterns and listed values together: every FileRegistered carries them in one message."""
 ANY_TABLE = "*"
 DEFAULT_FILES = ("{organisation}/{table}/**",)
-ORDER_TYPES = ("text", "integer", "date", "timestamp")
+ORDER_TYPES = ("text", "integer", "date", "timestamp", "timestamp(6)")
 
 DeclaredTable = Annotated[str, Field(pattern=rf"({TABLE_PATTERN})|^\*$")]
 """A table, or `*`: every table of the organisation that has no declaration of its own."""
@@ -251,6 +251,12 @@ class Declaration(Strict):
         return self
 
     @model_validator(mode="after")
+    def _needed_values_are_plain(self) -> Self:
+        if nested := [name for name in self.needed_columns if name in self.columns and self.columns[name].is_nested]:
+            raise ValueError(f"columns: expected no json in key, order_by or partition, found {', '.join(nested)}")
+        return self
+
+    @model_validator(mode="after")
     def _order_is_known(self) -> Self:
         name = self.order_by.column if self.order_by else None
         if name and self.mode == "snapshot":
@@ -270,12 +276,16 @@ class Declaration(Strict):
     @model_validator(mode="after")
     def _fits_a_message(self) -> Self:
         listed = [text for column in self.columns.values() for text in _texts_of(column)]
+        listed += self.format.null_values
         listed += [text for rule in self.rules for text in (rule.expect or "", *rule.named_columns)]
         if sum(map(len, listed)) + sum(map(len, self.columns)) > MAX_CHARACTERS:
-            raise ValueError(f"columns: expected names, patterns and one_of of at most {MAX_CHARACTERS} characters")
+            raise ValueError(
+                f"columns: expected names, patterns and listed values of at most {MAX_CHARACTERS} characters"
+            )
         return self
 
 
 def _texts_of(column: Column) -> tuple[str, ...]:
     named = (column.pattern, column.constant, column.derived)
-    return (column.one_of or ()) + column.aliases + tuple(text for text in named if text)
+    listed = (column.one_of or ()) + column.aliases + column.null_values
+    return listed + tuple(text for text in named if text)
