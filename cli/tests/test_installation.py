@@ -120,7 +120,10 @@ def test_each_listing_and_show_is_one_json_document_of_the_promised_shape(here: 
         "line": 4,
         "codes": ["wrong_type"],
         "reasons": ['id: expected integer, found "x"'],
+        "columns": ["id"],
         "raw": "x,bad",
+        "start": 20,
+        "size": 6,
         "part": None,
         "part_line": None,
     }

@@ -56,12 +56,22 @@ def check(data: Path, sample: str, declared: str = DECLARED) -> tuple[int, dict[
     return result.exit_code, json.loads(result.stdout)["sample"]
 
 
-CONFLICT = {"codes": ["conflict"], "reasons": ["lines 7, 8 have the same key and different content"]}
-NEGATIVE = {"codes": ["below_minimum"], "reasons": ['amount: expected at least 0, found "-1"']}
+CONFLICT = {
+    "codes": ["conflict"],
+    "reasons": ["lines 7, 8 have the same key and different content"],
+    "columns": [None],
+}
+NEGATIVE = {
+    "codes": ["below_minimum"],
+    "reasons": ['amount: expected at least 0, found "-1"'],
+    "columns": ["amount"],
+}
 MISTYPED = {
     "codes": ["wrong_type", "wrong_type"],
     "reasons": ['id: expected integer, found "x"', 'amount: expected decimal(10,2), found "y"'],
+    "columns": ["id", "amount"],
 }
+SHORT = {"codes": ["too_few_fields"], "reasons": ["1 fields, expected 3"], "columns": [None]}
 TRIAL = {
     "file": "orders-2026.csv",
     "outcome": "LOADED",
@@ -83,11 +93,11 @@ TRIAL = {
         {"line": 5, "values": {"id": "3", "customer": None, "amount": "2.00"}},
     ],
     "rejects": [
-        {"line": 4, **NEGATIVE, "raw": "2,Ben,-1"},
-        {"line": 6, **MISTYPED, "raw": "x,Carl,y"},
-        {"line": 7, **CONFLICT, "raw": "5,Dora,1"},
-        {"line": 8, **CONFLICT, "raw": "5,Emil,1"},
-        {"line": 9, "codes": ["too_few_fields"], "reasons": ["1 fields, expected 3"], "raw": "6"},
+        {"line": 4, **NEGATIVE, "raw": "2,Ben,-1", "start": 41, "size": 9},
+        {"line": 6, **MISTYPED, "raw": "x,Carl,y", "start": 55, "size": 9},
+        {"line": 7, **CONFLICT, "raw": "5,Dora,1", "start": 64, "size": 9},
+        {"line": 8, **CONFLICT, "raw": "5,Emil,1", "start": 73, "size": 9},
+        {"line": 9, **SHORT, "raw": "6", "start": 82, "size": 2},
     ],
     "warnings": [],
     "scores": {
@@ -124,7 +134,7 @@ def test_people_see_counts_rows_and_rejects_as_tables(data: Path) -> None:
     assert ["rejected", "5"] in shown
     assert ["2", "1", "Anna", "1.50"] in shown
     assert ["customer", "80.00%"] in shown
-    assert any(line[:1] == ["9"] and "expected 3" in " ".join(line) for line in shown)
+    assert any(line[:2] == ["9", "82-83"] and "expected 3" in " ".join(line) for line in shown)
 
 
 def test_too_many_rejects_hold_the_file_and_the_command_ends_with_1(data: Path) -> None:

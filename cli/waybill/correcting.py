@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,7 +27,7 @@ async def find_rejects(stores: Stores, file: "Record", limit: int, only_open: bo
     Those of a delivery are told with the part that they are in, and their line there.
     """
     query = """
-        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line, codes, reasons, raw
+        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line, codes, reasons, r.columns, raw, start, size
         FROM rejects r JOIN datasets USING (dataset_id) LEFT JOIN LATERAL (
             SELECT file_id, first_line FROM parts
             WHERE dataset_id = r.dataset_id AND attempt = r.attempt AND first_line <= line
@@ -44,13 +44,19 @@ async def find_rejects(stores: Stores, file: "Record", limit: int, only_open: bo
 
 def write_rejects(found: list[dict[str, Any]], title: str | None = None) -> None:
     """Rejects as a table."""
-    has_parts = any(row["part"] for row in found)
-    where = ("part", "line there") if has_parts else ()
-    cells = [
-        (row["line"], *((row["part"], row["part_line"]) if has_parts else ()), "; ".join(row["reasons"]), row["raw"])
-        for row in found
-    ]
-    output.write_table(("line", *where, "why", "row as it came"), cells, title)
+    columns: dict[str, list[Any]] = {"line": [row["line"] for row in found]}
+    if any(row.get("part") for row in found):
+        columns |= {"part": [row["part"] for row in found], "line there": [row["part_line"] for row in found]}
+    if any(row["size"] is not None for row in found):
+        columns["bytes"] = [byte_range(row) for row in found]
+    columns["why"] = ["; ".join(row["reasons"]) for row in found]
+    columns["row as it came"] = [row["raw"] for row in found]
+    output.write_table(tuple(columns), list(zip(*columns.values(), strict=True)), title)
+
+
+def byte_range(row: Mapping[str, Any]) -> str | None:
+    """The first and the last byte of the row, counted from 0 as HTTP does; None where nobody knows them."""
+    return None if row["size"] is None else f"{row['start']}-{row['start'] + row['size'] - 1}"
 
 
 def rejects_key(file: Any) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from waybill import output
+from waybill.correcting import write_rejects
 from waybill.sampling import Trial
 
 
@@ -14,8 +15,7 @@ def write_trial(trial: Trial) -> None:
         rows = [[row["line"], *(row["values"][name] for name in names)] for row in trial.typed]
         output.write_table(("line", *names), rows, "first rows, as they would be stored")
     if trial.rejects:
-        rows = [[reject["line"], "; ".join(reject["reasons"]), reject["raw"]] for reject in trial.rejects]
-        output.write_table(("line", "why", "raw"), rows, "first rejects")
+        write_rejects(trial.rejects, "first rejects")
     if trial.warnings:
         rows = [[found["rule"], found["rows"], ", ".join(map(str, found["lines"][:10]))] for found in trial.warnings]
         output.write_table(("rule", "rows", "first lines"), rows, "warnings")

@@ -11,7 +11,7 @@ from typing import Any
 
 MAX_RECORD_BYTES = 15_000_000
 MAX_COLUMNS = 1000
-NOTES = frozenset(f"waybill_{name}" for name in ("line", "part", "codes", "reasons", "raw"))
+NOTES = frozenset(f"waybill_{name}" for name in ("line", "part", "bytes", "codes", "columns", "reasons", "raw"))
 """Columns of a file of rejects that are not its sender's."""
 csv.field_size_limit(1 << 30)
 
@@ -76,7 +76,7 @@ def key_text(part: Any) -> str:
 def as_sent(text: str) -> str:
     """A value of a file of rejects without the apostrophe that kept a spreadsheet from running it."""
     is_number = re.fullmatch(r"[+-]?[0-9]+([.,][0-9]+)*", text[1:])
-    return text[1:] if re.match(r"'+[=+\-@\t\r]", text) and not is_number else text
+    return text[1:] if re.match(r"'+[=+\-@\t\r\n\0\uff1d\uff0b\uff0d\uff20]", text) and not is_number else text
 
 
 def content_of(row: Row) -> str:

@@ -114,13 +114,22 @@ async def test_the_same_bytes_after_another_file_or_under_another_declaration_ar
 async def test_rejects_are_kept_with_line_reason_and_text(ingestor: Ingestor) -> None:
     event = await ingestor.deliver(csv("1,Ada,10.00", "x,Bob,1", "2,Bob", "3,Cem,-1", "4,Dan,2.00"))
     assert (await ingestor.last_event())["rows"] == counts(read=5, inserted=2, rejected=3)
-    rejects = await ingestor.all("SELECT attempt, number, line, raw FROM rejects ORDER BY number")
-    assert [(row["line"], row["raw"]) for row in rejects] == [(3, "x,Bob,1"), (4, "2,Bob"), (5, "3,Cem,-1")]
+    rejects = await ingestor.all("SELECT line, columns, start, size, raw FROM rejects ORDER BY number")
+    assert [tuple(row.values()) for row in rejects] == [
+        (3, ["order_id"], 37, 8, "x,Bob,1"),
+        (4, [None], 45, 6, "2,Bob"),
+        (5, ["amount"], 51, 9, "3,Cem,-1"),
+    ]
     output = await ingestor.output(event.file_id, 1)
     assert output is not None
     lines = output.decode().splitlines()
-    assert lines[0] == "waybill_line,waybill_codes,waybill_reasons,waybill_raw,order_id,customer,amount"
-    assert [line.split(",")[0] for line in lines[1:]] == ["3", "4", "5"]
+    notes = "waybill_line,waybill_bytes,waybill_codes,waybill_columns,waybill_reasons,waybill_raw"
+    assert lines[0] == f"{notes},order_id,customer,amount"
+    assert [line.split(",")[:4] for line in lines[1:]] == [
+        ["3", "37-44", "wrong_type", "order_id"],
+        ["4", "45-50", "too_few_fields", ""],
+        ["5", "51-59", "below_minimum", "amount"],
+    ]
 
 
 async def test_identical_rows_count_once_and_conflicts_are_rejects(ingestor: Ingestor) -> None:

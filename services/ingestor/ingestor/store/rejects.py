@@ -16,18 +16,19 @@ async def insert_rejects(tx: Tx, dataset_id: int, attempt: int, rejects: pl.Data
     if not rejects.height:
         return
     kept = rejects.sort("line").head(MAX_STORED_REJECTS)
-    # PostgreSQL's text holds no NUL; the file in the bucket has the row as it came.
-    raw = kept["raw"].str.slice(0, MAX_RAW_CHARACTERS).str.replace_all("\x00", "\u2400", literal=True)
+    raw = _without_nul(pl.col("raw").str.slice(0, MAX_RAW_CHARACTERS))
+    reasons = pl.col("reasons").list.eval(_without_nul(pl.element()))
+    rows = kept.select("line", "codes", reasons, "columns", raw, "start", "size").iter_rows()
     await tx.executemany(
-        "INSERT INTO rejects (dataset_id, attempt, number, line, codes, reasons, raw)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        [
-            (dataset_id, attempt, number, line, codes, reasons, text)
-            for number, (line, codes, reasons, text) in enumerate(
-                zip(kept["line"], kept["codes"].to_list(), kept["reasons"].to_list(), raw, strict=True), 1
-            )
-        ],
+        "INSERT INTO rejects (dataset_id, attempt, number, line, codes, reasons, columns, raw, start, size)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        [(dataset_id, attempt, number, *row) for number, row in enumerate(rows, 1)],
     )
+
+
+def _without_nul(text: pl.Expr) -> pl.Expr:
+    """The text with signs of NUL, which PostgreSQL cannot hold, in its place."""
+    return text.str.replace_all("\x00", "\u2400", literal=True)
 
 
 async def open_rejects(tx: Tx, dataset_id: int, attempt: int, lines: AsyncIterator[pl.DataFrame]) -> None:
