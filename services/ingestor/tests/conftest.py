@@ -62,6 +62,8 @@ def small_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     if request.param < 0:  # so large that not even what is known of every row is held in memory
         monkeypatch.setattr("ingestor.store.heads.RANGE_ROWS", 2)
         monkeypatch.setattr("ingestor.files.fingerprints.MOST_ROWS", 2)
+        monkeypatch.setattr("ingestor.files.ranged.RANGE", 2)
+        monkeypatch.setattr("ingestor.jobs.judging.MOST_ROWS", 2)
 
 
 @pytest.fixture

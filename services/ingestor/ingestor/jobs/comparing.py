@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
-from records import compare as rules
-from records.rejects import REJECTS
 from waybill_contracts import RowCounts
 
 from ingestor.domain.guard import has_too_many_deletes
 from ingestor.domain.holds import DELETE_SHARE, Absent
-from ingestor.domain.statement import WHOLE_DATASET, Statement
+from ingestor.domain.statement import WHOLE_DATASET
 from ingestor.files.fingerprints import Fingerprints
 from ingestor.files.spool import RowSpool
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.file_rules import Broken, break_rules, has_file_rules
-from ingestor.jobs.reading import reread
+from ingestor.jobs.judging import judge_repeated, judge_rows, reject_rows
 from ingestor.jobs.threads import beside, each_beside
 from ingestor.store import absent, heads
 from ingestor.store.heads import PRESENT, Heads
@@ -211,18 +209,18 @@ def _judge_blocks(
     refused = pl.Series([False]).new_from_index(0, len(repeated))
     if broken is not None and broken.rows.height:
         refused = refused.scatter(broken.numbers, True)
-        _reject_rows(attempt, broken.rows)
+        reject_rows(attempt, broken.rows)
         repeated = repeated & ~refused
-    together = _judge_repeated(attempt, intake, found, repeated) if repeated.any() else None
+    together = judge_repeated(attempt, intake.identities, found, repeated) if repeated.any() else None
     has_refused = refused.any()
     for block in intake.identities.frames():
         if together is None and not has_refused:
-            yield block, _judge_rows(block, found, attempt)
+            yield block, judge_rows(block, found, attempt)
             continue
         numbers = block["_row"]
-        parts = [_judge_rows(block.filter(~(repeated.gather(numbers) | refused.gather(numbers))), found, attempt)]
+        parts = [judge_rows(block.filter(~(repeated.gather(numbers) | refused.gather(numbers))), found, attempt)]
         if together is not None:
-            parts.append(together.filter(pl.col("_row").is_in(numbers.implode())))
+            parts.append(together.of_block(numbers))
         if has_refused:
             parts.append(block.filter(refused.gather(numbers)).with_columns(_outcome=pl.lit("rejected")))
         yield block, pl.concat(parts, how="diagonal").sort("_row")
@@ -239,57 +237,3 @@ def _spoken_for(attempt: Attempt, intake: Intake) -> tuple[str, ...]:
 def _versions(judged: pl.DataFrame, first_row: int) -> pl.DataFrame:
     new = judged.filter(pl.col("_change").is_not_null())
     return new.select((pl.col("_row") - first_row).alias("_place"), pl.exclude(_DROPPED))
-
-
-def _judge_rows(rows: pl.DataFrame, found: Heads, attempt: Attempt) -> pl.DataFrame:
-    if attempt.floors and not attempt.statement.has_no_order:
-        rows = rows.with_columns(outdated(attempt.statement, attempt.floors))
-    heads = _seen_by(attempt, found.of_rows(rows["_row"]))
-    compared = rules.compare(rows, heads, attempt.declaration.duplicates)
-    return pl.concat([rows, compared.rows.drop("_row")], how="horizontal")
-
-
-def _seen_by(attempt: Attempt, heads: pl.DataFrame) -> pl.DataFrame:
-    """Heads as a correction sees them: where no order says so, those that were said after its file are newer."""
-    subject = attempt.subject
-    if not attempt.file.corrects or subject.position is None or not attempt.statement.has_no_order:
-        return heads
-    attempts = pl.col("record").bin.slice(0, 4).bin.reinterpret(dtype=pl.UInt32, endianness="big").cast(pl.Int64)
-    said_in = attempts.replace(subject.earlier_words) if subject.earlier_words else attempts
-    return heads.with_columns(newer=said_in > subject.position.said_in)
-
-
-def outdated(statement: Statement, floors: dict[str, str]) -> pl.Expr:
-    """Whether a row is older than a snapshot that spoke for all keys of its scope; named `_outdated`."""
-    order = pl.col("_order") if statement.order_column else pl.lit(statement.order)
-    is_older = pl.lit(floors.get(WHOLE_DATASET, "")) > order
-    if not statement.has_no_scope:
-        scope = pl.col("_scope") if statement.scope_column else pl.lit(statement.scope)
-        is_older |= scope.replace_strict(floors, default="", return_dtype=pl.String) > order
-    return is_older.fill_null(value=False).alias("_outdated")
-
-
-def _judge_repeated(attempt: Attempt, intake: Intake, found: Heads, repeated: pl.Series) -> pl.DataFrame:
-    """The rows that may share a key, in one frame; those in conflict become rejects."""
-    rows = pl.concat(block.filter(repeated.gather(block["_row"])) for block in intake.identities.frames())
-    judged = _judge_rows(rows, found, attempt)
-    _reject_conflicts(attempt, judged.filter(pl.col("_conflict").is_not_null()))
-    return judged
-
-
-def _reject_conflicts(attempt: Attempt, conflicts: pl.DataFrame) -> None:
-    """Rows that share a key and differ are rejects like others."""
-    lines = pl.col("_conflict").cast(pl.List(pl.String)).list.join(", ")
-    reason = pl.format("lines {} have the same key and different content", lines)
-    codes = pl.concat_list(pl.lit("conflict"))
-    _reject_rows(attempt, conflicts.select("_line", "_key", codes=codes, reasons=pl.concat_list(reason)))
-
-
-def _reject_rows(attempt: Attempt, rows: pl.DataFrame) -> None:
-    """Rejects (_line, _key, codes, reasons) that are known only when the whole file was read: it is read again."""
-    if not rows.height:
-        return
-    origins, fields = reread(attempt, rows["_line"])
-    nothing = pl.lit(None, pl.String).repeat_by(pl.col("codes").list.len())
-    rejects = rows.select("codes", "reasons", line="_line", columns=nothing).hstack(origins.drop("line"))
-    attempt.rejects.add(rejects.select(REJECTS.names()), fields, rows.select("_line", "_key"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import polars as pl
 from records.block import Block
@@ -12,7 +13,6 @@ from records.judge import Judged, judge
 from records.key import content_keys, keys, line_keys
 from records.order import row_orders
 from records.reject_file import LINE, NOTES, as_sent
-from records.rejects import no_rejects
 from records.row_hash import row_hashes
 from waybill_contracts import Column
 
@@ -196,19 +196,25 @@ def _keys(frame: pl.DataFrame, hashes: pl.Series, attempt: Attempt) -> pl.Series
             return content_keys(hashes)
 
 
-def reread(attempt: Attempt, lines: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows that start at these lines, in file order: raw text with its place (line, raw, start, size), and fields.
+class Lines(Protocol):
+    """Rows that are asked for by the lines they start at."""
+
+    def of_block(self, numbers: pl.Series) -> pl.DataFrame:
+        """Those of these lines, as `_line`."""
+
+
+def reread(attempt: Attempt, wanted: Lines) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The wanted rows in file order: raw text with its place (line, raw, start, size), and fields.
 
     Reads the parts again.
     """
-    origins, fields = [no_rejects().select("line", "raw", "start", "size")], []
     for part in attempt.parts:
         header = _read_header(part, attempt)
         with part.reader() as reader:
             for block in (_moved(block, part) for block in reader.blocks(header.match.names)):
-                rows = block.frame["_line"].is_in(lines.implode()).arg_true()
+                lines = block.frame["_line"]
+                rows = lines.is_in(wanted.of_block(lines)["_line"].implode()).arg_true()
                 if rows.len():
-                    told = pl.DataFrame({"line": block.frame["_line"].gather(rows), "raw": block.raw(rows)})
-                    origins.append(told.hstack(block.origin.spans(rows)))
-                    fields.append(_without_notes(_as_sent(block, attempt).frame[rows]))
-    return pl.concat(origins), pl.concat(fields, how="diagonal")
+                    told = pl.DataFrame({"line": lines.gather(rows), "raw": block.raw(rows)})
+                    fields = _without_notes(_as_sent(block, attempt).frame[rows])
+                    yield told.hstack(block.origin.spans(rows)), fields
