@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 from records.reject_file import header_line, reject_rows
 from records.rejects import no_rejects
+from records.repair_file import repair_rows, repairs_header_line
 
 from ingestor.files.parts import Part, places
 
@@ -94,7 +95,7 @@ class RejectSpool:
         self._header = header_line(list(header.values()), has_parts=bool(self._parts))
 
     def add(self, rejects: pl.DataFrame, fields: pl.DataFrame, keys: pl.DataFrame) -> None:
-        """Keep rejects (line, codes, reasons, raw), with the fields (`_line`, texts) and keys that some have."""
+        """Keep rejects, with the fields (`_line`, texts) and keys that some have."""
         if not rejects.height:
             return
         if self.first.height < self._kept:
@@ -119,6 +120,39 @@ class RejectSpool:
         return fields.with_columns(lacking).select("_line", *self._names)
 
     def _count_mistyped(self, rejects: pl.DataFrame) -> None:
-        faults = rejects.select("codes", "reasons").explode("codes", "reasons")
-        columns = faults.filter(pl.col("codes").is_in(TYPE_CODES))["reasons"].str.split_exact(": ", 1)
-        self.mistyped.update(columns.struct.field("field_0").to_list())
+        faults = rejects.select("codes", "columns").explode("codes", "columns")
+        self.mistyped.update(faults.filter(pl.col("codes").is_in(TYPE_CODES))["columns"].drop_nulls().to_list())
+
+
+class RepairSpool:
+    """Every row of an attempt that was mended: as a file for the sender, and counted by what was mended."""
+
+    def __init__(self, folder: Path, parts: Sequence[Part] = ()) -> None:
+        """`parts` of a delivery: each row is told with its place in one of them."""
+        self.path = folder / "repairs.csv"
+        self.counts = Counter[str]()
+        """Rows by repair, once they are settled."""
+        self._rows = RowSpool(folder / "repaired")
+        self._parts = parts
+
+    def add(self, repaired: pl.DataFrame) -> None:
+        """Keep rows (line, repairs, raw, start, size)."""
+        self._rows.add(repaired)
+
+    def settle(self, rejected: RowSpool) -> None:
+        """Write and count those that are no rejects (line) in the end: a row that was refused was not mended."""
+        lines = pl.Series("line", dtype=pl.Int64)
+        if self._rows.height:
+            lines = pl.concat([lines, *(frame["line"] for frame in rejected.frames())])
+        for frame in self._rows.frames():
+            taken = frame.filter(~pl.col("line").is_in(lines.implode()))
+            if taken.height:
+                self._write(taken)
+
+    def _write(self, taken: pl.DataFrame) -> None:
+        with self.path.open("ab") as file:
+            if not self.counts:
+                file.write(repairs_header_line(has_parts=bool(self._parts)))
+            placed = taken.with_columns(places(self._parts, taken["line"])) if self._parts else taken
+            repair_rows(placed).write_csv(file, include_header=False)
+        self.counts.update(taken["repairs"].explode().to_list())
