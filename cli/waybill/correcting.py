@@ -27,7 +27,8 @@ async def find_rejects(stores: Stores, file: "Record", limit: int, only_open: bo
     Those of a delivery are told with the part that they are in, and their line there.
     """
     query = """
-        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line, codes, reasons, r.columns, raw, start, size
+        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line,
+            codes, reasons, r.columns, raw, start, size
         FROM rejects r JOIN datasets USING (dataset_id) LEFT JOIN LATERAL (
             SELECT file_id, first_line FROM parts
             WHERE dataset_id = r.dataset_id AND attempt = r.attempt AND first_line <= line

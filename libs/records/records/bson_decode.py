@@ -53,8 +53,10 @@ def _walk_documents(walk: Walk, types: dict[str, str]) -> pl.DataFrame:
         "_prev": _optional(walk, wire.OBJECT_ID, "prev", _ids),
         "_position": _required(walk, wire.INTEGER, "position", _integers),
         "_line": _optional(walk, wire.INTEGER, "line", _integers),
+        "_repaired": _optional(walk, wire.ARRAY, "repaired", _lists),
         "_at": _required(walk, wire.DATE, "at", _timestamps),
     }
+    del system["_repaired"]  # People are told; it is no part of what the version is.
     if walk.find(wire.DOCUMENT + b"data\0") is not None:
         raise OtherLayout("data")
     inner = walk.take(None, 4)

@@ -1,6 +1,7 @@
 """Versions of records as BSON documents, all of a batch at once; bson_decode.py reads them back (design.md 6).
 
-Document: _id, key, version, change, changed, hash, previous_hash, prev, position, line, at, data. A null is left out.
+Document: _id, key, version, change, changed, hash, previous_hash, prev, position, line, repaired, at, data. A null is
+left out.
 """
 
 from collections.abc import Iterator
@@ -110,7 +111,8 @@ def batch_range(attempt: int, batch: int) -> tuple[bytes, bytes]:
 def encode_batch(frame: pl.DataFrame, types: dict[str, str], place: BatchPlace) -> EncodedBatch:
     """The documents of a batch, in the frame's order.
 
-    The frame holds the business columns and `_key, _hash, _line, _version, _change, _changed, _previous_hash, _prev`.
+    The frame holds the business columns and `_key, _hash, _line, _version, _change, _changed, _previous_hash, _prev`;
+    it may hold `_repaired`, what was mended in a row.
     """
     check_types(frame, types)
     data = _document([piece for name in types for piece in _element(name, frame[name])], len(frame))
@@ -136,6 +138,7 @@ def _system_elements(frame: pl.DataFrame, place: BatchPlace) -> list[Piece]:
         *_id_element("prev", frame["_prev"]),
         INTEGER + b"position\0" + place.position.to_bytes(8, "little"),
         *_element("line", frame["_line"]),
+        *(_list_element("repaired", frame["_repaired"]) if "_repaired" in frame.columns else []),
         DATE + b"at\0" + at,
     ]
 

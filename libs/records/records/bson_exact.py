@@ -31,7 +31,8 @@ def decode_exactly(documents: Iterable[bytes], types: dict[str, str]) -> pl.Data
         _column(name, [one.get(field) for one in read], convert, holds)
         for name, (field, convert, holds) in SYSTEM_FIELDS.items()
     ]
-    return pl.DataFrame([*data, *system])
+    # People are told; it is no part of what the version is.
+    return pl.DataFrame([*data, *system]).drop("_repaired")
 
 
 def _read(number: int, document: bytes, types: dict[str, str]) -> dict[str, Any]:
@@ -151,6 +152,7 @@ SYSTEM_FIELDS: dict[str, tuple[str, Convert, pl.DataType]] = {
     "_prev": ("prev", _id, pl.Binary()),
     "_position": ("position", _integer, pl.Int64()),
     "_line": ("line", _integer, pl.Int64()),
+    "_repaired": ("repaired", _texts, pl.List(pl.String)),
     "_at": ("at", _millis, TIMESTAMP),
 }
 REQUIRED = ("_id", "key", "version", "change", "position", "at", "data")

@@ -11,6 +11,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from records import bson_decode
 from records.bson_decode import DecodeFault, decode_batch
@@ -68,6 +69,22 @@ def test_the_exact_way_finds_the_same(table: tuple[dict[str, str], list[Row]]) -
     types, rows = table
     documents = raw(versions(types, rows), types)
     assert_frame_equal(decode_exactly(documents, types), walked(b"".join(documents), types), check_exact=True)
+
+
+@settings(max_examples=40)
+@given(tables(), st.lists(st.sampled_from([None, ["missing_fields"], ["stray_quotes", "missing_fields"]])))
+def test_what_was_mended_is_written_with_the_row_and_changes_nothing_of_it(
+    table: tuple[dict[str, str], list[Row]], repairs: list[list[str] | None]
+) -> None:
+    types, rows = table
+    frame, marks = versions(types, rows), (repairs + [None] * len(rows))[: len(rows)]
+    marked = frame.with_columns(pl.Series("_repaired", marks, dtype=pl.List(pl.String)))
+    documents, plain = raw(marked, types), raw(frame, types)
+    written = [bson.decode(one, OPTIONS).pop("repaired", None) for one in documents]
+    assert written == marks
+    assert_frame_equal(walked(b"".join(documents), types), walked(b"".join(plain), types), check_exact=True)
+    assert_frame_equal(decode_exactly(documents, types), decode_exactly(plain, types), check_exact=True)
+    assert encode_batch(marked, types, PLACE).checksum == encode_batch(frame, types, PLACE).checksum
 
 
 @pytest.mark.parametrize("kind", sorted(LIMITS))
