@@ -23,8 +23,8 @@ from waybill_contracts import parse_declaration
 pytestmark = pytest.mark.timeout(400)
 
 ROOT = Path(__file__).parents[2]
-BEFORE = "69120f0"
-"""The last commit before modes, order and decisions."""
+BEFORE = "197c924"
+"""The last commit before formats."""
 DATASETS = {"acme/orders": "acme-orders.yaml", "globex/customers": "globex-customers.yaml"}
 
 
