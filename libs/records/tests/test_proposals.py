@@ -1,8 +1,8 @@
 """An accepted proposal adds to a declaration and changes nothing that it says itself."""
 
 import pytest
-from records.proposals import with_proposal
-from waybill_contracts import Column, Declaration, DeclarationError, Proposal
+from records.proposals import with_format, with_proposal
+from waybill_contracts import Column, Declaration, DeclarationError, Format, Proposal
 
 
 def declared(**fields):
@@ -65,3 +65,13 @@ def test_declared_columns_that_files_may_lack_are_marked_and_keep_their_rules():
 def test_a_proposal_that_makes_no_good_declaration_is_refused(fields, proposal, problem):
     with pytest.raises(DeclarationError, match=problem):
         with_proposal(declared(**fields), proposal)
+
+
+def test_a_proposed_format_says_only_what_is_left_open_and_a_decided_one_says_all():
+    said = declared(format={"delimiter": ";", "null_values": ["-"]})
+    found = Format(delimiter="|", quote="'", skip_lines=2)
+    assert with_proposal(said, Proposal(format=found)).format == Format(
+        delimiter=";", quote="'", skip_lines=2, null_values=("-",)
+    )
+    assert with_format(said, found).format == Format(delimiter="|", quote="'", skip_lines=2, null_values=("-",))
+    assert with_proposal(said, Proposal()).format == said.format

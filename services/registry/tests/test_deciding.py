@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from registry.domain.deciding import Decision, declare, problem_of, release
 from registry.domain.standing import Standing
-from waybill_contracts import Column, Declaration, DeclarationError, Proposal
+from waybill_contracts import Column, Declaration, DeclarationError, Format, Proposal
 
 DECLARED = Declaration(
     organisation="acme",
@@ -89,3 +89,25 @@ def test_a_refusal_that_the_ingestor_carried_out_first_is_accepted() -> None:
 
 def test_everything_of_a_held_attempt_is_forgotten_by_a_release() -> None:
     assert release(HELD) == Standing(state="REGISTERED", attempt=3, base_attempt=3)
+
+
+def test_a_decided_format_is_declared_whatever_was_declared_of_it_before() -> None:
+    declared = DECLARED.model_copy(update={"format": Format(encoding="utf-8", null_values=("-",))})
+    decided = declare(declared, decision(format=Format(delimiter=";", encoding="windows-1252")), None)
+    assert decided.format == Format(delimiter=";", encoding="windows-1252", null_values=("-",))
+    assert decided.columns == DECLARED.columns
+
+
+def test_a_proposed_format_is_accepted_with_the_columns_and_says_only_what_was_left_open() -> None:
+    declared = DECLARED.model_copy(update={"format": Format(encoding="iso-8859-15")})
+    proposal = Proposal(columns={"note": Column()}, format=Format(delimiter=";", encoding="windows-1252"))
+    accepted = declare(declared, decision(accept_columns=True), proposal)
+    assert accepted.format == Format(delimiter=";", encoding="iso-8859-15")
+    assert "note" in accepted.columns
+    assert declare(declared, decision(), proposal) == declared
+
+
+def test_a_format_that_contradicts_the_declared_one_is_refused() -> None:
+    declared = DECLARED.model_copy(update={"format": Format(quote="'")})
+    with pytest.raises(DeclarationError, match="expected another character than that of delimiter"):
+        declare(declared, decision(format=Format(delimiter="'")), None)

@@ -8,7 +8,7 @@ from chassis import Unprocessable
 from chassis.database import Pool
 from registry.files import Files
 from registry.handlers import note_held_file, note_outcome, note_refused_file, request_retry, take_decision
-from waybill_contracts import Column, FileRegistered, uuid7
+from waybill_contracts import Column, FileRegistered, Format, uuid7
 
 from .drops import (
     ORDERS,
@@ -129,6 +129,17 @@ async def test_a_release_may_declare_columns_and_renames(db: Pool, files: Files)
     row = await db.fetchrow("SELECT codes, renames, accept_columns, declaration_version FROM decisions")
     assert row
     assert tuple(row) == (["columns_added"], {"datum": "day"}, True, 2)
+
+
+async def test_a_release_may_declare_how_files_are_read_for_those_behind_it_too(db: Pool, files: Files) -> None:
+    first, _ = await drop_held(db, files, "acme/orders/b.csv")
+    chosen = Format(delimiter=";", quote="", encoding="windows-1252")
+    await take_decision(decision(first, "release", format=chosen), db=db)
+    again = (await registered(db))[-2:]
+    assert [(event.arrival, event.declaration.format) for event in again] == [(1, chosen), (2, chosen)]
+    row = await db.fetchrow("SELECT format, declaration_version, accepted FROM decisions")
+    assert row
+    assert tuple(row) == ({"delimiter": ";", "quote": "", "encoding": "windows-1252"}, 2, True)
 
 
 @pytest.mark.parametrize(

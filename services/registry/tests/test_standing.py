@@ -19,6 +19,7 @@ from waybill_contracts import (
     FileLoaded,
     FileRefused,
     FileSkipped,
+    Format,
     RecordsIngested,
 )
 
@@ -236,3 +237,10 @@ def test_a_declaration_that_no_file_could_be_read_by_or_no_message_could_carry_i
 def test_everything_of_an_ended_attempt_is_forgotten_by_the_next() -> None:
     again = retry(after(failed(1)), 1)
     assert again == replace(Standing(state="REGISTERED"), attempt=1, base_attempt=1)
+
+
+def test_how_the_file_was_read_is_kept_with_the_first_half_of_its_waybill() -> None:
+    event = ingested(1).model_copy(update={"format": Format(type="csv", delimiter=";", quote="", header=True)})
+    noted = note(Standing(state="REGISTERED"), event).ingested
+    assert noted
+    assert noted.format == {"type": "csv", "delimiter": ";", "quote": "", "header": True}

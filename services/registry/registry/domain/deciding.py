@@ -6,8 +6,8 @@ from typing import Literal, Self
 from uuid import UUID
 
 from records.header import business_name
-from records.proposals import with_proposal
-from waybill_contracts import DecisionRequested, Declaration, DeclarationError, FileHeld, Proposal
+from records.proposals import with_format, with_proposal
+from waybill_contracts import DecisionRequested, Declaration, DeclarationError, FileHeld, Format, Proposal
 from waybill_contracts.declaration import MAX_NAME_BYTES
 
 from registry.domain.standing import Standing
@@ -26,6 +26,7 @@ class Decision:
     why: str | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
     accept_columns: bool = False
+    format: Format | None = None
 
     @classmethod
     def asked(cls, request: DecisionRequested) -> Self:
@@ -38,6 +39,7 @@ class Decision:
             why=request.reason,
             renames=request.renames,
             accept_columns=request.accept_columns,
+            format=request.format,
         )
 
     @classmethod
@@ -74,10 +76,12 @@ def release(standing: Standing) -> Standing:
 
 def declare(newest: Declaration, decision: Decision, proposal: Proposal | None) -> Declaration:
     """The declaration that the release makes; the same one where it changes nothing. DeclarationError says why not."""
-    if not decision.renames and not decision.accept_columns:
-        return newest
     if decision.accept_columns and proposal is None:
         raise DeclarationError(["nothing is proposed about the columns of this file; release it without accepting any"])
+    if decision.format:
+        newest = with_format(newest, decision.format)
+    if not decision.renames and not decision.accept_columns:
+        return newest
     renames = {business_name(name): column for name, column in decision.renames.items()}
     accepted = proposal if proposal and decision.accept_columns else Proposal()
     missing = tuple(name for name in accepted.optional if name not in renames.values())

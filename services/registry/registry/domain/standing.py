@@ -1,7 +1,7 @@
 """Where a file stands: states move only forward by (attempt, rank), whatever order the events come in."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from waybill_contracts import (
@@ -35,6 +35,8 @@ class Ingested:
     batches: int
     versions: int
     checksum: str
+    format: dict[str, Any] | None = None
+    """How the file was read; None: from before that was said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +160,7 @@ def _first_half(event: RecordsIngested) -> Ingested:
         batches=len(event.batches),
         versions=sum(batch.version_count for batch in event.batches),
         checksum=f"{checksum:032x}",
+        format=event.format and event.format.model_dump(mode="json", exclude_unset=True, exclude_none=True),
     )
 
 

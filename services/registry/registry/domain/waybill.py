@@ -22,7 +22,7 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
         **_pick(file, "file_id organisation table_name:table arrival registration attempt position"),
         **_pick(file, "state code reason holds late presence declaration_version"),
         "object": _pick(file, "bucket key version_id size etag last_modified found_by sent_by sent_reason"),
-        "sha256": (file["ingested"] or {}).get("sha256"),
+        **{name: (file["ingested"] or {}).get(name) for name in ("sha256", "format")},
         "twin": _named(file["twin_file_id"], file["twin"]),
         "corrects": _named(file["corrects"], file["subject"]),
         "removes": _named(file["removes"], file["subject"]),

@@ -78,8 +78,8 @@ async def _insert(tx: Tx, file: standings.FileRow, decision: Decision, answer: _
     await tx.execute(
         """
         INSERT INTO decisions (decision_id, file_id, dataset, attempt, codes, decision, renames, accept_columns,
-            declaration_version, who, why, accepted, problem)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text IS NULL, $12)
+            declaration_version, who, why, accepted, problem, format)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::text IS NULL, $12, $13)
         ON CONFLICT DO NOTHING
         """,
         decision.id,
@@ -94,6 +94,7 @@ async def _insert(tx: Tx, file: standings.FileRow, decision: Decision, answer: _
         decision.who,
         decision.why,
         answer.problem,
+        decision.format and decision.format.model_dump(mode="json", exclude_unset=True),
     )
 
 
