@@ -25,6 +25,10 @@ pytestmark = pytest.mark.timeout(400)
 ROOT = Path(__file__).parents[2]
 BEFORE = "197c924"
 """The last commit before formats."""
+OPEN = """
+    SELECT line FROM open_rejects JOIN datasets USING (dataset_id) JOIN positions USING (dataset_id, attempt)
+    WHERE dataset = $1 AND file_id = $2::text::uuid AND closed_by IS NULL
+"""
 DATASETS = {"acme/orders": "acme-orders.yaml", "globex/customers": "globex-customers.yaml"}
 
 
@@ -66,7 +70,7 @@ async def migrated(old: Path, tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 async def known(installation: Installation, dataset: str) -> Dataset:
-    """The dataset as the version before has left it: its oracle starts from what the log holds."""
+    """The dataset as the version before has left it: its oracle starts from what log and ledger hold."""
     declared = parse_declaration((ROOT / "datasets" / DATASETS[dataset]).read_text(), dataset)
     columns = {name: (column.type, column.required) for name, column in declared.columns.items()}
     meaning = Meaning(declared.key, columns)
@@ -78,7 +82,9 @@ async def known(installation: Installation, dataset: str) -> Dataset:
         made.oracle.said[row["_key"]] = Said(row["_key"], values, None, None, 0)
     for file in await installation.files(dataset):
         counts = EMPTY_COUNTS | json.loads(file["rows"] or "{}")
-        made.oracle.files.append(File(file["key"], (b"",), "", meaning, state=file["state"], counts=counts))
+        told = File(file["key"], (b"",), str(file["file_id"]), meaning, state=file["state"], counts=counts)
+        told.open = {row["line"]: None for row in await installation.rows("ingestor", OPEN, dataset, told.file_id)}
+        made.oracle.files.append(told)
         made.contents[file["version_id"]] = b""
     return made
 
