@@ -1,12 +1,15 @@
 """Where the records and fields of a piece of CSV lie, found with arithmetic over all of its bytes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from records.csv_scan import COMMA, CR, LF, QUOTE, QuoteFault
+from records.csv_dialect import COMMA, COMMON, CR, DROPPED, LF, QUOTE, Dialect, hushed, ranges
+from records.csv_scan import QuoteFault
 from records.text_views import Bytes, Mask, Positions, TextViews, is_utf8
 
 
@@ -15,10 +18,16 @@ class Piece:
     """Whole records, with the place in the file where they begin; `added` bytes at the end are not the file's."""
 
     data: bytes
+    common: bytes
+    """The same in common signs."""
     offset: int
     line: int
-    quote_faults: list[QuoteFault] = field(default_factory=list)
     added: int = 0
+    quote_faults: list[QuoteFault] = field(default_factory=list)
+    comments: list[tuple[int, int]] = field(default_factory=list)
+    dialect: Dialect = COMMON
+    sent_size: Callable[[bytes], int] = len
+    """How many bytes of the file these bytes stood for."""
 
 
 class Layout:
@@ -27,8 +36,9 @@ class Layout:
     def __init__(self, piece: Piece) -> None:
         self.piece = piece
         self.original: Bytes = np.frombuffer(piece.data, np.uint8)
-        # The same bytes, but all quotes well formed.
-        self.bytes = _without_quote_faults(piece, self.original)
+        common: Bytes = np.frombuffer(piece.common, np.uint8)
+        # In common signs, but all quotes well formed, and nothing escaped.
+        self.bytes = _well_formed(piece)
         self.quotes: Positions = np.flatnonzero(self.bytes == QUOTE)
         separators = np.flatnonzero((self.bytes == COMMA) | (self.bytes == LF))
         self.separators = _outside(separators, self.quotes)
@@ -38,14 +48,21 @@ class Layout:
         self.field_counts: Positions = last - self.first + 1
         self.line_ends: Positions = self.separators[last]
         self.starts: Positions = np.concatenate(([0], self.line_ends[:-1] + 1))
-        has_return = self.original.take(self.line_ends - 1) == CR
+        has_return = common.take(self.line_ends - 1) == CR
         self.ends: Positions = self.line_ends - (has_return & (self.line_ends > self.starts))
         self.is_blank: Mask = self.ends == self.starts
 
     @cached_property
+    def is_comment(self) -> Mask:
+        """Records that say nothing."""
+        found = np.zeros(len(self.starts), bool)
+        found[np.searchsorted(self.starts, [start for start, _ in self.piece.comments])] = True
+        return found
+
+    @cached_property
     def lines(self) -> Positions:
         """Physical line on which each record starts."""
-        line_ends = self.original == LF
+        line_ends = np.frombuffer(self.piece.common, np.uint8) == LF
         if np.count_nonzero(line_ends) == len(self.starts):
             return np.arange(self.piece.line, self.piece.line + len(self.starts))
         return np.searchsorted(np.flatnonzero(line_ends), self.starts) + self.piece.line
@@ -74,12 +91,31 @@ class Layout:
         ends[-1] = self.ends[records]
         return starts, ends
 
-    def doubled_quotes(self) -> tuple[Positions, Positions]:
-        """Record and column of each doubled quote: a closing quote next to an opening one."""
+    def left_out(self) -> Positions:
+        """Bytes that are no part of a value: one of each doubled quote, and escapes."""
+        if self.piece.dialect.escape:
+            escapes: Positions = np.flatnonzero(self.bytes == DROPPED)
+            if self.piece.dialect.quote:
+                # Outside quotes they are text.
+                escapes = escapes[np.searchsorted(self.quotes, escapes) & 1 == 1]
+            return escapes
         closing, opening = self.quotes[1:-1:2], self.quotes[2::2]
-        at = closing[opening - closing == 1]
-        records = np.searchsorted(self.line_ends, at)
-        return records, np.searchsorted(self.separators, at) - self.first[records]
+        doubled: Positions = closing[opening - closing == 1]
+        return doubled
+
+    def fields_of(self, positions: Positions) -> tuple[Positions, Positions]:
+        """Record and column that each of these bytes lies in."""
+        records = np.searchsorted(self.line_ends, positions)
+        return records, np.searchsorted(self.separators, positions) - self.first[records]
+
+    def sent(self, positions: Positions) -> Positions:
+        """Where in the sender's file these bytes stand."""
+        if self.piece.sent_size is len:
+            return np.add(positions, self.piece.offset)
+        bounds, inverse = np.unique(positions, return_inverse=True)
+        texts = (self.piece.data[start:end] for start, end in pairwise([0, *bounds.tolist()]))
+        sizes: Positions = np.array([self.piece.sent_size(text) for text in texts], np.int64).cumsum()
+        return sizes.take(inverse) + self.piece.offset
 
     def raw(self, records: Positions) -> pl.Series:
         """Records as they stand in the file, without line end; what is no text is escaped with backslashes."""
@@ -90,13 +126,9 @@ class Layout:
         return pl.Series([text.replace("\0", "\\x00") for text in texts], dtype=pl.String)
 
 
-def _without_quote_faults(piece: Piece, data: Bytes) -> Bytes:
-    if not piece.quote_faults:
-        return data
-    data = data.copy()
-    starts, ends, _ = zip(*piece.quote_faults, strict=True)
-    data[ranges(np.array(starts), np.array(ends) - 1)] = ord("x")
-    return data
+def _well_formed(piece: Piece) -> Bytes:
+    unread = [(fault.start, fault.end) for fault in piece.quote_faults] + piece.comments
+    return np.frombuffer(piece.dialect.masked(hushed(piece.common, unread)), np.uint8)
 
 
 def _outside(separators: Positions, quotes: Positions) -> Positions:
@@ -107,10 +139,3 @@ def _outside(separators: Positions, quotes: Positions) -> Positions:
     is_outside = np.ones(len(separators), bool)
     is_outside[inside] = False
     return separators[is_outside]
-
-
-def ranges(starts: Positions, ends: Positions) -> Positions:
-    """All numbers from each start up to its end, in order."""
-    lengths = ends - starts
-    numbers: Positions = np.arange(lengths.sum()) + np.repeat(starts - lengths.cumsum() + lengths, lengths)
-    return numbers

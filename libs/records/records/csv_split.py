@@ -7,9 +7,11 @@ import numpy as np
 import polars as pl
 
 from records.block import Block
-from records.csv_faults import record_faults
-from records.csv_layout import Layout, Piece, ranges
-from records.csv_scan import QUOTE
+from records.csv_dialect import QUOTE, ranges
+from records.csv_faults import FaultFinder
+from records.csv_input import Limits
+from records.csv_layout import Layout, Piece
+from records.errors import FileFault
 from records.rejects import collect, no_rejects
 from records.text_views import Mask, Positions, TextViews
 
@@ -29,8 +31,10 @@ class CsvOrigin:
     def spans(self, rows: pl.Series) -> pl.DataFrame:
         """Where they stand in the file, line end included."""
         records = self.records[rows.to_numpy()]
-        starts = self.layout.starts[records] + self.layout.piece.offset
-        return pl.DataFrame({"start": starts, "size": self.layout.extents[records]})
+        starts = self.layout.starts[records]
+        bounds = self.layout.sent(np.concatenate((starts, starts + self.layout.extents[records])))
+        start, end = bounds[: len(records)], bounds[len(records) :]
+        return pl.DataFrame({"start": start, "size": end - start})
 
     def longer_than(self, size: int) -> pl.Series:
         """Rows that take more than `size` bytes in the file."""
@@ -43,24 +47,39 @@ class Sizes:
 
     records: int
     blank: int
+    comment: int
     rejected: int
 
 
-def split(piece: Piece, names: Sequence[str], field_bytes: int) -> tuple[Block, Sizes]:
+def split(piece: Piece, names: Sequence[str], limits: Limits) -> tuple[Block, Sizes]:
     """Take whole records apart; a record with a fault becomes a reject and changes no other."""
     layout = Layout(piece)
-    found, rejects = record_faults(layout, len(names), field_bytes), no_rejects()
+    _require_short(layout, limits.record_bytes)
+    found, rejects = FaultFinder(layout, names, limits.field_bytes).find(), no_rejects()
     is_rejected = np.zeros(len(layout.starts), bool)
     if found:
         everything = CsvOrigin(layout, np.arange(len(layout.starts)))
         faulty, rejects = collect(found, pl.Series(layout.lines), everything)
         is_rejected[faulty.to_numpy()] = True
     is_row = ~(is_rejected | layout.is_blank)
+    if piece.comments:
+        is_row &= ~layout.is_comment
     records = np.flatnonzero(is_row)
     line = pl.Series("_line", layout.lines[records], pl.Int64)
     frame = pl.DataFrame([*_columns(layout, records, names), line])
     block = Block(frame, rejects, CsvOrigin(layout, records))
-    return block, Sizes(*(int(layout.extents[kind].sum()) for kind in (is_row, layout.is_blank, is_rejected)))
+    kinds = (is_row, layout.is_blank, layout.is_comment if piece.comments else is_row[:0], is_rejected)
+    return block, Sizes(*(int(layout.extents[kind].sum()) if len(kind) else 0 for kind in kinds))
+
+
+def _require_short(layout: Layout, most: int) -> None:
+    if len(layout.piece.data) <= most:
+        return
+    sizes = layout.ends - layout.starts
+    if (long := np.flatnonzero(sizes > most)).size:
+        line, size = layout.lines[long[0]], sizes[long[0]]
+        text = f"the record that starts on line {line} has {size} bytes, at most {most} are possible"
+        raise FileFault("record_too_long", text)
 
 
 def _columns(layout: Layout, records: Positions, names: Sequence[str]) -> list[pl.Series]:
@@ -72,7 +91,8 @@ def _columns(layout: Layout, records: Positions, names: Sequence[str]) -> list[p
         quoted = (layout.bytes.take(starts) == QUOTE) & present
         starts += quoted
         ends -= quoted
-        extra = _undoubled(layout, records, starts, ends)
+    if layout.quotes.size or layout.piece.dialect.escape:
+        extra = _unescaped(layout, records, starts, ends)
     views = TextViews(layout.piece.data + extra)
     return [
         views.texts(starts[number], ends[number], None if present[number].all() else present[number]).alias(name)
@@ -80,11 +100,12 @@ def _columns(layout: Layout, records: Positions, names: Sequence[str]) -> list[p
     ]
 
 
-def _undoubled(layout: Layout, records: Positions, starts: Positions, ends: Positions) -> bytes:
-    """Texts with one quote for each doubled one, to stand behind the piece; their fields are moved there."""
-    doubled, columns = layout.doubled_quotes()
-    rows = np.searchsorted(records, doubled)
-    is_row = np.isin(doubled, records) if len(records) < len(layout.starts) else np.ones(len(rows), bool)
+def _unescaped(layout: Layout, records: Positions, starts: Positions, ends: Positions) -> bytes:
+    """Texts without what is left out of them, to stand behind the piece; their fields are moved there."""
+    left_out = layout.left_out()
+    found, columns = layout.fields_of(left_out)
+    rows = np.searchsorted(records, found)
+    is_row = np.isin(found, records) if len(records) < len(layout.starts) else np.ones(len(rows), bool)
     fields, counts = np.unique(columns[is_row] * len(records) + rows[is_row], return_counts=True)
     if not fields.size:
         return b""
@@ -92,5 +113,10 @@ def _undoubled(layout: Layout, records: Positions, starts: Positions, ends: Posi
     lengths = ends.ravel()[fields] - starts.ravel()[fields] - counts
     ends.ravel()[fields] = len(layout.piece.data) + lengths.cumsum()
     starts.ravel()[fields] = ends.ravel()[fields] - lengths
+    if layout.piece.dialect.escape:
+        is_kept = np.ones(len(layout.original), bool)
+        is_kept[left_out] = False
+        return layout.original[taken[is_kept[taken]]].tobytes()
     # Quotes stand in pairs in each of these texts, so they do in all of them joined.
-    return layout.original[taken].tobytes().replace(b'""', b'"')
+    quote = layout.piece.dialect.quote
+    return layout.original[taken].tobytes().replace(quote * 2, quote)
