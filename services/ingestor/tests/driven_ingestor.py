@@ -147,9 +147,9 @@ class Ingestor:
         found = [document async for document in collection.find(sort=[("_id", 1)])]
         return [row for row in found if int.from_bytes(row["_id"].binary[:4], "big") in attempts]
 
-    async def output(self, file_id: UUID, attempt: int) -> bytes | None:
-        """rejects.csv of an attempt; None where there is none."""
-        key = f"acme/orders/{file_id}/{attempt}/rejects.csv"
+    async def output(self, file_id: UUID, attempt: int, name: str = "rejects.csv") -> bytes | None:
+        """What an attempt wrote to the output bucket; None where there is none."""
+        key = f"acme/orders/{file_id}/{attempt}/{name}"
         try:
             return self.s3.get_object(Bucket=f"{self.namespace.bucket}-out", Key=key)["Body"].read()
         except self.s3.exceptions.NoSuchKey:

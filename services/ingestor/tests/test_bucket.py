@@ -11,6 +11,6 @@ async def test_rejects_go_beside_the_bucket_of_their_file(clients: Clients, tmp_
     source = tmp_path / "rejects.csv"
     source.write_bytes(b"line\n2\n")
     for _ in range(2):
-        await clients.bucket.put_rejects(other, "acme/orders/1/1/rejects.csv", source)
+        await clients.bucket.put_rows(other, "acme/orders/1/1/rejects.csv", source)
     kept = clients.s3.get_object(Bucket=f"{other}-out", Key="acme/orders/1/1/rejects.csv")
     assert kept["Body"].read() == b"line\n2\n"

@@ -32,3 +32,8 @@ def merge_runs(attempts: Iterable[int]) -> list[tuple[int, int]]:
 def rejects_key(file: FileRegistered, attempt: int) -> str:
     """Where the attempt's rejects lie in the output bucket."""
     return f"{file.dataset}/{file.file_id}/{attempt}/rejects.csv"
+
+
+def repairs_key(file: FileRegistered, attempt: int) -> str:
+    """Where the rows that were mended lie there, as they came."""
+    return f"{file.dataset}/{file.file_id}/{attempt}/repairs.csv"

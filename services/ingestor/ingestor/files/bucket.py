@@ -1,4 +1,4 @@
-"""The bucket: files come from it, rejects go to its neighbour."""
+"""The bucket: files come from it, rejects and repairs go to its neighbour."""
 
 import hashlib
 import os
@@ -63,8 +63,8 @@ class Bucket:
             raise TruncatedObject(f"{size} of {reply['ContentLength']} bytes arrived")
         return size, digest.hexdigest()
 
-    async def put_rejects(self, bucket: str, key: str, source: Path) -> None:
-        """Upload the rejects to the output bucket of the file's bucket; the same attempt writes the same again."""
+    async def put_rows(self, bucket: str, key: str, source: Path) -> None:
+        """Upload rejects, or repairs, to the output bucket of the file's bucket; an attempt writes the same again."""
         with source.open("rb") as file:
             await self._client.put_object(Bucket=f"{bucket}-out", Key=key, Body=file, ContentType="text/csv")
 

@@ -16,7 +16,7 @@ from ingestor.domain.registration import Dataset, Position, is_twin
 from ingestor.domain.statement import Statement, statement_of
 from ingestor.files.bucket import Bucket
 from ingestor.files.parts import Part, parts_of
-from ingestor.files.spool import RejectSpool, RowSpool, WarningTally
+from ingestor.files.spool import RejectSpool, RepairSpool, RowSpool, WarningTally
 from ingestor.store.datasets import (
     find_dataset,
     find_earlier_words,
@@ -83,6 +83,7 @@ class Attempt:
     """A correction's rows (_line), and the lines of the rejects that they stand for (line)."""
     warnings: WarningTally
     subject: Subject
+    repairs: RepairSpool
 
     @property
     def number(self) -> int:
@@ -165,6 +166,7 @@ def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
         notes=notes,
         warnings=WarningTally(MAX_WARNED_LINES),
         subject=known.subject,
+        repairs=RepairSpool(folder, parts if file.parts else ()),
     )
 
 

@@ -17,23 +17,25 @@ from waybill_contracts import (
     FileRefused,
     FileRegistered,
     FileSkipped,
+    Format,
     Hold,
     RecordsIngested,
+    RepairCount,
     RowCounts,
     RuleCount,
     Source,
 )
 
-from ingestor.domain.attempts import rejects_key
+from ingestor.domain.attempts import rejects_key, repairs_key
 from ingestor.domain.holds import Held, Refused
 from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Position
 from ingestor.domain.statement import Statement
-from ingestor.files.parts import count_parts
+from ingestor.files.parts import AS_RECOGNISED, count_parts
 from ingestor.files.spool import read_notes
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
-from ingestor.jobs.threads import each_beside
+from ingestor.jobs.threads import beside, each_beside
 from ingestor.store import advancing
 from ingestor.store.advancing import NewHeads
 from ingestor.store.heads import PROBED_ROWS
@@ -46,6 +48,7 @@ from ingestor.store.rejects import close_rejects, insert_rejects, open_rejects
 async def finish(attempt: Attempt, stores: Stores, changes: Changes, batches: tuple[Batch, ...], sha256: str) -> None:
     """The file takes effect: heads advance, the position is taken and announced, all at once."""
     await _keep_rejects(attempt, stores)
+    await _keep_repairs(attempt, stores)
     event = _records_ingested(attempt, changes.rows, batches, sha256)
     async with attempt.job.step(stores.db) as tx:
         await _advance_heads(tx, attempt, changes, batches)
@@ -171,7 +174,15 @@ async def announce_exhausted(tx: Tx, job: Job, reason: str) -> None:
 async def _keep_rejects(attempt: Attempt, stores: Stores) -> None:
     if attempt.rejects.count:
         key = rejects_key(attempt.file, attempt.number)
-        await stores.bucket.put_rejects(attempt.file.bucket, key, attempt.rejects.path)
+        await stores.bucket.put_rows(attempt.file.bucket, key, attempt.rejects.path)
+
+
+async def _keep_repairs(attempt: Attempt, stores: Stores) -> None:
+    """The rows that were taken mended, as they came."""
+    await beside(attempt.is_small, attempt.repairs.settle, attempt.rejects.lines)
+    if attempt.repairs.counts:
+        key = repairs_key(attempt.file, attempt.number)
+        await stores.bucket.put_rows(attempt.file.bucket, key, attempt.repairs.path)
 
 
 async def _keep_first_rejects(tx: Tx, attempt: Attempt) -> None:
@@ -227,9 +238,20 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         order=attempt.statement.order,
         order_column=attempt.statement.order_column,
         corrects=file.corrects,
+        format=_format(attempt),
         warnings=tuple(RuleCount(rule=rule, rows=count) for rule, count in attempt.warnings.counts.items()),
+        repairs=tuple(
+            RepairCount.model_validate({"repair": name, "rows": count})
+            for name, count in sorted(attempt.repairs.counts.items())
+        ),
         parts=count_parts(attempt.parts),
     )
+
+
+def _format(attempt: Attempt) -> Format | None:
+    """How the file was read, of a delivery its first part; None where nothing was read or had to be found out."""
+    told = attempt.parts[0].format
+    return None if attempt.file.removes or told == AS_RECOGNISED else told
 
 
 def _source(file: FileRegistered) -> Source:

@@ -78,7 +78,7 @@ def _moved(block: Block, part: Part) -> Block:
         return block
     by = part.first_line - 1
     frame, rejects = block.frame.with_columns(pl.col("_line") + by), block.rejects.with_columns(pl.col("line") + by)
-    return replace(block, frame=frame, rejects=rejects)
+    return replace(block, frame=frame, rejects=rejects, repairs=block.repairs.with_columns(pl.col("line") + by))
 
 
 def _read_header(part: Part, attempt: Attempt) -> Header:
@@ -155,7 +155,18 @@ def type_and_judge(blocks: Iterable[Block], attempt: Attempt) -> Iterator[pl.Dat
         if judged.rejects.height:
             _keep_rejects(block, judged, attempt)
         attempt.warnings.add(judged.warnings)
-        yield judged.frame
+        yield _with_repairs(block, judged.frame, attempt) if block.repairs.height else judged.frame
+
+
+def _with_repairs(block: Block, good: pl.DataFrame, attempt: Attempt) -> pl.DataFrame:
+    """The good rows, with `_repaired`: what was mended in each, null where nothing was; those are kept as they came."""
+    repaired = block.repairs.unique(maintain_order=True).group_by("line").agg(repairs="repair").sort("line")
+    repaired = repaired.join(good.select(line="_line"), on="line", how="semi", maintain_order="left")
+    rows = block.frame["_line"].is_in(repaired["line"].implode()).arg_true()
+    raw = block.raw(rows).alias("raw")
+    attempt.repairs.add(repaired.hstack([raw]).hstack(block.origin.spans(rows)))
+    marks = repaired.select(_line="line", _repaired="repairs")
+    return good.join(marks, on="_line", how="left", maintain_order="left")
 
 
 def _keep_rejects(block: Block, judged: Judged, attempt: Attempt) -> None:
