@@ -5,9 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from waybill.correcting import folder_for, only_lines
+from waybill.correcting import folder_for, only_lines, write_repairs
 from waybill.output import Refusal
-from waybill.waybills import advice
+from waybill.waybills import advice, format_text
+from waybill_contracts import Format
+from waybill_contracts.declaration_yaml import parse_declaration
 
 ID = uuid4()
 FILE: dict[str, Any] = {
@@ -68,3 +70,32 @@ def test_a_person_is_told_the_commands_that_correct_what_is_open() -> None:
     assert (advice(TOLD | {"open_rejects": 1}) or "").startswith("1 of its rejects is open.")
     assert advice(TOLD | {"open_rejects": 0}) is None
     assert advice(TOLD | {"open_rejects": None}) is None
+
+
+def test_a_person_is_told_what_was_mended_in_rows_that_were_taken_and_where_they_lie(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ingested = {"attempt": 4, "repairs": {"missing_fields": 12, "stray_quotes": 3}}
+    write_repairs(TOLD | {"bucket": "drop", "file_id": ID, "ingested": ingested})
+    told = capsys.readouterr().out
+    assert [line.split() for line in told.splitlines() if "_" in line] == [
+        ["missing_fields", "12"],
+        ["stray_quotes", "3"],
+    ]
+    assert f"bucket drop-out, acme/orders/{ID}/4/repairs.csv" in told
+
+
+@pytest.mark.parametrize("ingested", [None, {"attempt": 1}, {"attempt": 1, "repairs": {}}])
+def test_where_nothing_was_mended_nothing_is_told_of_it(
+    ingested: dict[str, Any] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_repairs(TOLD | {"ingested": ingested})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_format_is_told_as_it_would_be_declared() -> None:
+    read = Format(type="csv", delimiter="\t", quote="", header=False, null_values=("NA", "-"), footer_lines=2)
+    text = format_text(dict(sorted(read.model_dump(mode="json", exclude_unset=True).items())))
+    assert text == '{type: "csv", delimiter: "\\t", quote: "", header: false, footer_lines: 2, null_values: ["NA","-"]}'
+    declared = parse_declaration(f"organisation: acme\ntable: orders\nformat: {text}\n", "orders.yaml")
+    assert declared.format == read

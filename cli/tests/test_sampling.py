@@ -99,6 +99,7 @@ TRIAL = {
         {"line": 8, **CONFLICT, "raw": "5,Emil,1", "start": 73, "size": 9},
         {"line": 9, **SHORT, "raw": "6", "start": 82, "size": 2},
     ],
+    "repairs": [],
     "warnings": [],
     "scores": {
         "completeness": {"id": 1.0, "customer": 0.8, "amount": 1.0},

@@ -60,6 +60,14 @@ def byte_range(row: Mapping[str, Any]) -> str | None:
     return None if row["size"] is None else f"{row['start']}-{row['start'] + row['size'] - 1}"
 
 
+def write_repairs(told: dict[str, Any]) -> None:
+    """How many rows were taken mended, and where they lie as they came."""
+    if rows := (told["ingested"] or {}).get("repairs"):
+        output.write_table(("what was mended", "rows"), sorted(rows.items()), "rows that were taken mended")
+        dataset, folder = told["name"].partition("#")[0], f"{told['file_id']}/{told['ingested']['attempt']}"
+        output.write(f"  as they came: bucket {told['bucket']}-out, {dataset}/{folder}/repairs.csv")
+
+
 def rejects_key(file: Any) -> str:
     """Where the sender's copy lies in the output bucket."""
     return f"{file['dataset']}/{file['file_id']}/{file['attempt']}/rejects.csv"

@@ -49,6 +49,8 @@ class Trial:
     rows: RowCounts | None = None
     typed: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    repairs: list[dict[str, Any]] = field(default_factory=list)
+    """How many rows were taken mended, by what was mended."""
     warnings: list[dict[str, Any]] = field(default_factory=list)
     scores: dict[str, Any] = field(default_factory=dict)
 
@@ -169,6 +171,8 @@ def _note_rows(trial: Trial, attempt: Attempt, changes: Changes) -> None:
     trial.rows = changes.rows
     rejects = attempt.rejects.first.sort("line", maintain_order=True)
     trial.rejects = rejects.head(SHOWN_REJECTS).to_dicts()
+    attempt.repairs.settle(attempt.rejects.lines)
+    trial.repairs = [{"repair": name, "rows": count} for name, count in sorted(attempt.repairs.counts.items())]
     trial.warnings = [
         {"rule": rule, "rows": count, "lines": attempt.warnings.lines[rule]}
         for rule, count in attempt.warnings.counts.items()

@@ -16,6 +16,8 @@ def write_trial(trial: Trial) -> None:
         output.write_table(("line", *names), rows, "first rows, as they would be stored")
     if trial.rejects:
         write_rejects(trial.rejects, "first rejects")
+    if trial.repairs:
+        output.write_table(("what was mended", "rows"), [[*found.values()] for found in trial.repairs], "repairs")
     if trial.warnings:
         rows = [[found["rule"], found["rows"], ", ".join(map(str, found["lines"][:10]))] for found in trial.warnings]
         output.write_table(("rule", "rows", "first lines"), rows, "warnings")

@@ -105,6 +105,8 @@ async def open_jobs(stores: Stores, file: Record) -> list[dict[str, Any]]:
 def write_story(told: dict[str, Any]) -> None:
     """The story for a person: what, how many rows, what happened, and what to do."""
     what = [(name, told[name]) for name in (*WHAT, *WHO, *REJECTS) if told[name] is not None]
+    if told["ingested"] and (read_as := told["ingested"].get("format")):
+        what.append(("format", format_text(read_as)))
     if told["subject"]:
         what.append(("corrects" if told["corrects"] else "removes", told["subject"]))
     output.write_table(("what", "value"), what)
@@ -112,6 +114,7 @@ def write_story(told: dict[str, Any]) -> None:
     if not is_held or any(told["rows"].values()):
         title = "rows, if it is released" if is_held else "rows"
         output.write_table(OUTCOMES, [[told["rows"][name] for name in OUTCOMES]], title)
+    correcting.write_repairs(told)
     correcting.write_links(told)
     delivering.write_delivery(told)
     deciding.write_holds(told)
@@ -125,6 +128,15 @@ def write_story(told: dict[str, Any]) -> None:
     deciding.write_decisions(told)
     if line := advice(told):
         output.say(line)
+
+
+def format_text(read_as: dict[str, Any]) -> str:
+    """How a file was read, as it would be declared."""
+    import orjson
+    from waybill_contracts import Format
+
+    names = [name for name in Format.model_fields if name in read_as]
+    return f"{{{', '.join(f'{name}: {orjson.dumps(read_as[name]).decode()}' for name in names)}}}"
 
 
 def advice(told: dict[str, Any]) -> str | None:

@@ -16,7 +16,7 @@ from chassis.testing import outbox
 from registry.files import Files
 from registry.handlers import note_outcome, register_drops
 from registry.jobs import sweep, sweep_at_start, take_declarations, write_waybill
-from waybill_contracts import FileGone
+from waybill_contracts import FileGone, Format, RepairCount
 
 from .drops import ORDERS, declare, drop, everything, failed, ingested, loaded, notify, put, registered, states
 
@@ -179,6 +179,31 @@ async def test_a_waybill_holds_both_halves_and_the_way_there(db: Pool, files: Fi
     }
     assert [change["to_state"] for change in document["history"]] == ["REGISTERED", "INGESTED", "LOADED"]
     assert document["history"][0]["at"].endswith("Z")
+
+
+async def test_a_waybill_says_how_the_file_was_read_and_where_mended_rows_lie(db: Pool, files: Files) -> None:
+    await declare(db)
+    (event,) = await drop(db, files, "acme/orders/a.csv")
+    said = {"format": Format(type="csv", header=False), "repairs": (RepairCount(repair="missing_fields", rows=2),)}
+    await note_outcome(ingested(event).model_copy(update=said), db=db)
+    await note_outcome(loaded(event), db=db)
+    document = await waybill(db, files, f"acme/orders/{event.file_id}/waybill.json")
+    assert (document["state"], document["format"]) == ("LOADED", {"type": "csv", "header": False})
+    assert document["repairs"] == {
+        "rows": {"missing_fields": 2},
+        "bucket": files.output_bucket,
+        "key": f"acme/orders/{event.file_id}/1/repairs.csv",
+    }
+
+
+async def test_the_waybill_of_a_file_from_before_repairs_says_nothing_of_them(db: Pool, files: Files) -> None:
+    await declare(db)
+    (event,) = await drop(db, files, "acme/orders/a.csv")
+    await note_outcome(ingested(event), db=db)
+    await db.execute("UPDATE files SET ingested = ingested - 'repairs' - 'format'")
+    await note_outcome(loaded(event), db=db)
+    document = await waybill(db, files, f"acme/orders/{event.file_id}/waybill.json")
+    assert (document["state"], document["format"], document["repairs"]) == ("LOADED", None, None)
 
 
 async def test_a_waybill_that_was_overtaken_while_it_was_written_is_written_again(

@@ -21,6 +21,7 @@ from waybill_contracts import (
     FileSkipped,
     Format,
     RecordsIngested,
+    RepairCount,
 )
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -244,3 +245,10 @@ def test_how_the_file_was_read_is_kept_with_the_first_half_of_its_waybill() -> N
     noted = note(Standing(state="REGISTERED"), event).ingested
     assert noted
     assert noted.format == {"type": "csv", "delimiter": ";", "quote": "", "header": True}
+
+
+def test_how_many_rows_were_mended_is_kept_with_it_too() -> None:
+    mended = (RepairCount(repair="missing_fields", rows=12), RepairCount(repair="stray_quotes", rows=3))
+    noted = note(Standing(state="REGISTERED"), ingested(1).model_copy(update={"repairs": mended})).ingested
+    assert noted
+    assert noted.repairs == {"missing_fields": 12, "stray_quotes": 3}

@@ -1,6 +1,6 @@
 """Where a file stands: states move only forward by (attempt, rank), whatever order the events come in."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -37,6 +37,8 @@ class Ingested:
     checksum: str
     format: dict[str, Any] | None = None
     """How the file was read; None: from before that was said."""
+    repairs: dict[str, int] = field(default_factory=dict)
+    """Rows that were taken mended, by what was mended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,8 @@ def _first_half(event: RecordsIngested) -> Ingested:
         batches=len(event.batches),
         versions=sum(batch.version_count for batch in event.batches),
         checksum=f"{checksum:032x}",
-        format=event.format and event.format.model_dump(mode="json", exclude_unset=True, exclude_none=True),
+        format=event.format.model_dump(mode="json", exclude_unset=True, exclude_none=True) if event.format else None,
+        repairs={each.repair: each.rows for each in event.repairs},
     )
 
 

@@ -33,6 +33,7 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
         "postgresql": file["loaded"],
         "balanced": file["balanced"],
         "rejects": _rejects(file, output_bucket),
+        "repairs": _repairs(file, output_bucket),
         **_pick(file, "open_rejects closed_rejects corrections"),
         "history": [dict(change) for change in history],
     }
@@ -61,8 +62,18 @@ def _rejects(file: Mapping[str, Any], output_bucket: str) -> dict[str, Any] | No
     """Where the rejects lie, and where they are expected once they are corrected."""
     if not (file["rows"] or {}).get("rejected"):
         return None
-    folder = f"{file['organisation']}/{file['table_name']}/{file['file_id']}/{file['attempt']}"
     # What a correction did not correct is still open in the file that it is of; what took no effect is sent again.
     can_be_corrected = file["ingested"] and not file["corrects"]
     corrected = {"bucket": file["bucket"], "prefix": prefix(file)} if can_be_corrected else None
-    return {"bucket": output_bucket, "key": f"{folder}/rejects.csv", "corrected": corrected}
+    return {"bucket": output_bucket, "key": f"{_folder(file)}/rejects.csv", "corrected": corrected}
+
+
+def _repairs(file: Mapping[str, Any], output_bucket: str) -> dict[str, Any] | None:
+    """How many rows were taken mended, by what was mended, and where they lie as they came."""
+    rows = (file["ingested"] or {}).get("repairs")
+    return {"rows": rows, "bucket": output_bucket, "key": f"{_folder(file)}/repairs.csv"} if rows else None
+
+
+def _folder(file: Mapping[str, Any]) -> str:
+    """Where the last attempt put what it has to say of rows."""
+    return f"{file['organisation']}/{file['table_name']}/{file['file_id']}/{file['attempt']}"
