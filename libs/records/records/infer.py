@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
-from waybill_contracts import Column, Declaration, DeclarationError, Proposal
+from waybill_contracts import Column, Declaration, DeclarationError, Format, Proposal
 
 from records.errors import FileFault
 from records.formats import Reader
@@ -12,6 +12,9 @@ from records.header import match
 from records.infer_keys import KeyCandidate
 from records.infer_types import TypeGuesses
 from records.proposals import with_proposal
+from records.recognise_dialects import unusual
+
+AS_EXPECTED = Format()
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,16 @@ class Inferred:
     doubts: tuple[str, ...] = ()
 
 
-def infer(read: Callable[[], Reader], declaration: Declaration) -> Proposal:
+def infer(read: Callable[[], Reader], declaration: Declaration, read_as: Format = AS_EXPECTED) -> Proposal:
     """What the declaration has to say more for this file, which `read` begins anew, to be read without any loss.
 
-    Columns where it has none: as records.infer_types says; required are those of key, order and partition. The key
-    where it has none: `id`, else `<table>_id`, else that without the table's last s (`order_id` of orders), if never
-    null and never twice in the whole file; else mode append.
+    What is not usual of the format that it is read as. Columns where it has none: as records.infer_types says; required
+    are those of key, order and partition. The key where it has none: `id`, else `<table>_id`, else that without the
+    table's last s (`order_id` of orders), if never null and never twice in the whole file; else mode append.
     FileFault: nothing_to_infer where the file has no rows; no_key where mode snapshot finds none; cannot_infer where
     what was found makes no good declaration; and what is wrong with the file. Memory holds a block and 8 bytes a row.
     """
-    return examine(read, declaration).proposal
+    return examine(read, declaration, read_as).proposal
 
 
 def infer_columns(read: Callable[[], Reader], declaration: Declaration, names: Sequence[str]) -> dict[str, Column]:
@@ -42,7 +45,7 @@ def infer_columns(read: Callable[[], Reader], declaration: Declaration, names: S
     return {name: Column(type=guesses.guesses[name].type) for name in names}
 
 
-def examine(read: Callable[[], Reader], declaration: Declaration) -> Inferred:
+def examine(read: Callable[[], Reader], declaration: Declaration, read_as: Format = AS_EXPECTED) -> Inferred:
     """As `infer`, with the doubts."""
     names = match(read().header, declaration).names
     guesses = TypeGuesses([] if declaration.columns else names)
@@ -61,7 +64,8 @@ def examine(read: Callable[[], Reader], declaration: Declaration) -> Inferred:
             doubts.append(_why_no_key(candidates, declaration))
     needed = declaration.needed_columns | set(key)
     columns = {name: Column(type=guess.type, required=name in needed) for name, guess in guesses.guesses.items()}
-    return _checked(Inferred(Proposal(columns=columns, key=key, mode=mode), tuple(doubts)), declaration)
+    proposal = Proposal(columns=columns, key=key, mode=mode, format=unusual(read_as))
+    return _checked(Inferred(proposal, tuple(doubts)), declaration)
 
 
 def _candidates(names: Sequence[str], declaration: Declaration) -> list[KeyCandidate]:

@@ -18,8 +18,16 @@ from waybill_contracts.format import Encoding, Format, FormatType
 from records.errors import FileFault
 from records.formats import FORMATS
 from records.recognise_csv import by_names, candidates, doubt, has_names, header_of
-from records.recognise_dialects import DEFAULT, completed, is_settled
-from records.recognise_encoding import Guess, bom_of, count_invalid_rows, guess_encodings, is_utf8, shown_text
+from records.recognise_dialects import DEFAULT, RECOGNISED, completed, is_settled, unusual
+from records.recognise_encoding import (
+    FEW_INVALID_ROWS,
+    Guess,
+    bom_of,
+    count_invalid_rows,
+    guess_encodings,
+    is_utf8,
+    shown_text,
+)
 from records.recognise_trials import Candidate, Sample, try_out
 
 SAMPLE_BYTES = 1 << 16
@@ -44,6 +52,8 @@ class Recognition:
     why: str = ""
     """It is in doubt."""
     candidates: tuple[Candidate, ...] = ()
+    header: Sequence[str] | None = None
+    """Of the file, where it was read already."""
 
     @property
     def is_certain(self) -> bool:
@@ -63,7 +73,7 @@ def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Rec
         return Recognition(_supported(_other(declared, kind, head)))
     sample = Sample(head, is_whole)
     if plain := _plain(sample, declaration):
-        return Recognition(plain)
+        return plain
     texts = [(guess, _decoded(sample, guess.encoding)) for guess in guess_encodings(head, declared)]
     if kind is None:
         found = _json(texts[0][1], declared, declaration, name)
@@ -74,29 +84,26 @@ def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Rec
     return _in_doubt_of_encoding(texts, declaration)
 
 
+def is_plain(source: BinaryIO, name: str) -> Sequence[str] | None:
+    """The header of plain CSV that has a column of this name; None where the file is something else."""
+    source.seek(0)
+    header = header_of(Sample(*_read(source)), DEFAULT)
+    return header if header and name in header else None
+
+
 def to_declare(candidate: Candidate, others: Sequence[Candidate]) -> Format:
     """What a declaration has to say for files to be read as the candidate is, and not as another."""
-    mine = candidate.format.model_dump(exclude_unset=True)
+    mine = candidate.format.model_dump(include=RECOGNISED, exclude_unset=True)
     every = [mine, *(other.format.model_dump(exclude_unset=True) for other in others)]
-    differing = {field for field in Format.model_fields if len({str(each.get(field)) for each in every}) > 1}
+    differing = {field for field in RECOGNISED if len({str(each.get(field)) for each in every}) > 1}
     if len(others) == 1 or differing & set(SETTLED):
         differing |= {"delimiter", "quote", "header"}
     kept = {field: value for field, value in mine.items() if value is not None and field in differing}
-    return Format.model_validate(unusual(candidate.format).model_dump(exclude_unset=True) | kept)
+    return Format.model_validate(_said(unusual(candidate.format)) | kept)
 
 
-def unusual(found: Format) -> Format:
-    """What of a format is not as everybody expects it."""
-    usual = DEFAULT.model_dump() | {"encoding": "utf-8"}
-    said = found.model_dump(exclude_unset=True)
-    wide = found.encoding in ("utf-16", "utf-32")  # their mark says so in each file
-    return Format.model_validate(
-        {
-            field: value
-            for field, value in said.items()
-            if value not in (None, ()) and usual.get(field) != value and not (field == "encoding" and wide)
-        }
-    )
+def _said(found: Format | None) -> dict[str, object]:
+    return found.model_dump(exclude_unset=True) if found else {}
 
 
 def _read(source: BinaryIO) -> tuple[bytes, bool]:
@@ -136,24 +143,24 @@ def _supported(found: Format) -> Format:
     return found
 
 
-def _plain(sample: Sample, declaration: Declaration) -> Format | None:
-    """The format, where plain reading finds what is declared, or all is declared."""
+def _plain(sample: Sample, declaration: Declaration) -> Recognition | None:
+    """The format, where plain reading finds what is declared."""
     declared = declaration.format
     dialect = completed(declared)
-    if declared.encoding not in (None, "utf-8") or count_invalid_rows(sample.data) or b"\0" in sample.data[:4]:
-        return None
-    if bom_of(sample.data) not in (None, "utf-8"):
+    if declared.encoding not in (None, "utf-8") or not _is_plain_text(sample.data):
         return None
     if dialect.header is False:
-        return _headless(sample, dialect, declaration)
-    if declaration.columns and has_names(header_of(sample, dialect), declaration, SURE_COLUMNS):
-        return dialect
-    return None
+        found = try_out(sample, dialect, declaration)
+        return Recognition(dialect) if found and found.row_count and not found.faults else None
+    header = header_of(sample, dialect) if declaration.columns else None
+    if header is None or not has_names(header, declaration, SURE_COLUMNS):
+        return None
+    return Recognition(dialect, header=header)
 
 
-def _headless(sample: Sample, dialect: Format, declaration: Declaration) -> Format | None:
-    found = try_out(sample, dialect, declaration)
-    return dialect if found and found.row_count and not found.faults else None
+def _is_plain_text(head: bytes) -> bool:
+    """UTF-8, but for a few rows at most."""
+    return bom_of(head) in (None, "utf-8") and b"\0" not in head[:4] and count_invalid_rows(head) <= FEW_INVALID_ROWS
 
 
 def _decoded(sample: Sample, encoding: Encoding) -> Sample:

@@ -18,6 +18,10 @@ COMMENT = "#"
 MOST_SKIPPED_LINES = 30
 DEFAULT = Format(type="csv", encoding="utf-8", delimiter=",", quote='"', line_end="lf", header=True)
 """What is read if nothing says otherwise."""
+RECOGNISED = {"type", "encoding", "delimiter", "quote", "escape", "line_end"} | {
+    *("header", "skip_lines", "footer_lines", "comment")
+}
+MARKED = (("encoding", "utf-16"), ("encoding", "utf-32"))
 
 
 def is_settled(declared: Format) -> bool:
@@ -30,6 +34,17 @@ def completed(declared: Format, **found: object) -> Format:
     usual = DEFAULT.model_dump() | ({"delimiter": "\t"} if declared.type == "tsv" else {}) | found
     said = {field: value for field, value in declared.model_dump(exclude_unset=True).items() if value is not None}
     return Format.model_validate(usual | said)
+
+
+def unusual(found: Format) -> Format | None:
+    """What of a format is not as everybody expects it; a byte-order mark says its own in every file."""
+    usual = DEFAULT.model_dump()
+    said = {
+        field: value
+        for field, value in found.model_dump(include=RECOGNISED, exclude_unset=True).items()
+        if value is not None and usual.get(field) != value and (field, value) not in MARKED
+    }
+    return Format.model_validate(said) if said else None
 
 
 def dialects(
