@@ -11,6 +11,7 @@ from waybill_contracts.format import Format, FormatType
 
 from records.block import Block
 from records.csv import CsvReader
+from records.formats.parquet import ParquetReader
 
 
 class Reader(Protocol):
@@ -38,6 +39,7 @@ Opener = Callable[[BinaryIO, Format, Sequence[str]], Reader]
 
 FORMATS: dict[FormatType, Opener] = {
     "csv": CsvReader.of_format,
+    "parquet": ParquetReader.of_format,
 }
 
 
