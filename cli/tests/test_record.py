@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import polars as pl
 import pytest
+from bson import ObjectId
 from chassis import Names, open_pool
 from chassis.database import migrate
 from chassis.settings import load
@@ -23,8 +24,8 @@ from stack.namespaces import Namespace
 from waybill.environment import CliSettings
 from waybill.output import Refusal
 from waybill.record import content_key_text, key_text, line_key_text, versions, write_versions
-from waybill.stores import Stores, open_stores
-from waybill_contracts import ColumnType, RecordsIngested, RowCounts, Source
+from waybill.stores import Stores, open_documents, open_stores
+from waybill_contracts import ColumnType, RecordsIngested, RepairCount, RowCounts, Source
 
 FILE = UUID("01a1fd7d-bf76-73ed-8b82-7d535d304b02")
 DIGEST = sha256(b"content").digest()
@@ -90,7 +91,7 @@ async def stores(namespace: Namespace) -> AsyncIterator[Stores]:
             yield found
 
 
-def fact_of(identity: str, order: str | None) -> RecordsIngested:
+def fact_of(identity: str, order: str | None, repairs: tuple[RepairCount, ...]) -> RecordsIngested:
     return RecordsIngested(
         organisation="acme",
         table="events",
@@ -108,12 +109,15 @@ def fact_of(identity: str, order: str | None) -> RecordsIngested:
         source=Source(bucket="b", object_key="k", version_id="v", size=1, user="anna", registered_at=AT),
         identity=identity,
         order=order,
+        repairs=repairs,
     )
 
 
-async def tell(stores: Stores, identity: str, key: str, order: str | None = None) -> None:
+async def tell(
+    stores: Stores, identity: str, key: str, order: str | None = None, repairs: tuple[RepairCount, ...] = ()
+) -> None:
     """A record of acme/events that came and went, as the loader leaves it."""
-    names, fact = stores.settings.names, fact_of(identity, order)
+    names, fact = stores.settings.names, fact_of(identity, order, repairs)
     place = Place(names.current_schema("acme"), names.log_schema("acme"), names.reader_role("acme"), "events")
     made = Tables({column.name: column.type for column in fact.columns})
     async with (
@@ -206,6 +210,51 @@ async def test_the_history_of_before_there_were_orders_is_still_told(stores: Sto
     await connection.execute(f"CREATE VIEW {view} AS {definition.replace('l._order,', '')}")
     await connection.close()
     assert [row["order"] for row in await versions(stores, "acme/events", ["1"])] == [None, None]
+
+
+async def mend(stores: Stores, *marked: int) -> None:
+    """These versions of the record 1 were made of mended rows, as the ingestor leaves it."""
+    names = stores.settings.names
+    ids = [bytes([0, 0, 0, version, *bytes(8)]) for version in (1, 2)]
+    await migrate(stores.settings.postgres.dsn, names.schema("ingestor"), "chassis.migrations", "ingestor.migrations")
+    async with open_pool(stores.settings.postgres.dsn, names.schema("ingestor")) as pool:
+        number = await pool.fetchval("INSERT INTO datasets (dataset) VALUES ('acme/events') RETURNING dataset_id")
+        await pool.execute(
+            "INSERT INTO heads (dataset_id, key, version, hash, deleted, record) VALUES ($1, '1', 2, $2, true, $3)",
+            number,
+            DIGEST,
+            ids[1],
+        )
+    async with open_documents(stores.settings) as database:
+        for version, document_id in enumerate(ids, 1):
+            document = {"_id": ObjectId(document_id), "key": "1", "version": version, "position": version}
+            before = {"prev": ObjectId(ids[0])} if version == 2 else {}
+            mark = {"repaired": ["missing_fields"]} if version in marked else {}
+            await database[names.collection("acme", "events")].insert_one(document | before | mark)
+
+
+async def test_what_was_mended_in_a_row_is_told_with_the_version_that_it_made(
+    stores: Stores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await tell(stores, "key", "1", repairs=(RepairCount(repair="missing_fields", rows=1),))
+    await mend(stores, 1)
+    found = await versions(stores, "acme/events", ["1"])
+    assert [row["repaired"] for row in found] == [["missing_fields"], []]
+    write_versions(found)
+    heading, _, insert, delete = capsys.readouterr().out.splitlines()
+    assert heading.split()[-2:] == ["mended", "values"]
+    assert ("missing_fields" in insert, "missing_fields" in delete) == (True, False)
+
+
+async def test_mongodb_is_asked_only_where_a_file_had_mended_rows(
+    stores: Stores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await tell(stores, "key", "1")
+    with patch("waybill.marks.open_documents", side_effect=AssertionError("nothing was mended")):
+        found = await versions(stores, "acme/events", ["1"])
+    assert [row["repaired"] for row in found] == [[], []]
+    write_versions(found)
+    assert "mended" not in capsys.readouterr().out
 
 
 async def test_what_is_no_dataset_and_what_has_nothing_loaded_are_told_apart(stores: Stores) -> None:

@@ -11,6 +11,7 @@ from waybill_contracts import RecordsIngested
 
 from waybill import output
 from waybill.environment import settings
+from waybill.marks import find_marks
 from waybill.output import Refusal, run
 from waybill.references import find_file, name_of, split_dataset
 from waybill.stores import Stores, open_stores
@@ -49,7 +50,10 @@ def write_versions(found: list[dict[str, Any]], title: str | None = None) -> Non
     shown = {"version": "version", "change": "change", "by": "file", "line": "line", "at": "at", "sent by": "sent_by"}
     if any(row["order"] is not None for row in found):
         shown["order"] = "order"
-    cells = [(*(row[name] for name in shown.values()), _values(row)) for row in found]
+    told = [row | {"mended": ", ".join(row["repaired"])} for row in found]
+    if any(row["repaired"] for row in found):
+        shown["mended"] = "mended"
+    cells = [(*(row[name] for name in shown.values()), _values(row)) for row in told]
     output.write_table((*shown, "values"), cells, title)
 
 
@@ -62,7 +66,8 @@ async def versions(stores: Stores, dataset: str, parts: list[str]) -> list[dict[
     rows = await stores.warehouse.fetch(query, text)
     if not rows:
         raise Refusal(f"{dataset} never had a record with the key {text}")
-    return [_version(dict(row), dataset) for row in rows]
+    marks = await find_marks(stores, dataset, text, [row["_position"] for row in rows])
+    return [_version(dict(row), dataset) | {"repaired": marks.get(row["_version"], [])} for row in rows]
 
 
 async def newest_fact(stores: Stores, dataset: str) -> RecordsIngested:
