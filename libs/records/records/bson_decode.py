@@ -13,9 +13,9 @@ import pyarrow as pa
 from records import bson_encode as wire
 from records.bson_exact import decode_exactly
 from records.bson_walk import DecodeFault, OtherLayout, Walk, document_starts, padded
-from records.columns import DAY, FIRST_DAY, LAST_DAY, dtype
+from records.columns import DAY, FIRST_DAY, LAST_DAY, canonical, dtype
 from records.digest import DIGEST_BYTES
-from records.pieces import BINARY, Bytes, Integers, Values, buffer_of, starts_of
+from records.pieces import BINARY, Bytes, Integers, Values, buffer_of, filled, starts_of
 
 __all__ = ["DecodeFault", "decode_batch"]
 
@@ -168,6 +168,16 @@ def _texts(walk: Walk, rows: Integers | None) -> Values:
     return _checked(_spread(pa.string_view(), views, rows, walk.count, walk.buffer))
 
 
+def _microseconds(walk: Walk, rows: Integers | None) -> Values:
+    """Texts of timestamps, each the canonical one of its moment."""
+    texts = pl.Series("text", _texts(walk, rows))
+    moments = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.6fZ", time_unit="us", strict=False).dt.replace_time_zone("UTC")
+    if not canonical(moments).eq_missing(texts).all():
+        raise OtherLayout("timestamp")
+    _check_days(filled(moments, pl.Int64) // (DAY * 1000))
+    return moments.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
 def _views(walk: Walk, places: Integers, sizes: Integers) -> npt.NDArray[np.uint64]:
     """Arrow's views of texts that stay where they are: size and first 4 bytes; the next 8 bytes, or where it is."""
     short = np.minimum(sizes, SHORT)
@@ -245,4 +255,6 @@ READERS: dict[str, tuple[bytes, Read]] = {
     "boolean": (wire.BOOLEAN, _booleans),
     "date": (wire.DATE, _dates),
     "timestamp": (wire.DATE, _timestamps),
+    "timestamp(6)": (wire.TEXT, _microseconds),
+    "json": (wire.TEXT, _texts),
 }

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from records.checksum import format_checksum, version_checksums
-from records.columns import DAY, check_types
+from records.columns import DAY, canonical, check_types
 from records.digest import DIGEST_BYTES
 from records.pieces import (
     Bytes,
@@ -164,6 +164,9 @@ def _element(name: str, series: pl.Series) -> list[Piece]:
             return _block_element(BOOLEAN + end, block, valid_mask(series))
         case pl.Float64():
             return _block_element(FLOAT + end, _bytes(filled(series, pl.Float64)), valid_mask(series))
+        case pl.Datetime(time_unit="us"):
+            # A date of BSON holds milliseconds only.
+            return _text_element(TEXT + end, text_values(canonical(series)))
         case pl.Date():
             millis = filled(series, pl.Int32).astype(np.int64) * DAY
             return _block_element(DATE + end, _bytes(millis), valid_mask(series))

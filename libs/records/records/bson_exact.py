@@ -1,6 +1,8 @@
 """Versions of records from BSON documents of any layout, one by one: slow, exact, and the one that names the fault."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from math import isfinite
 from typing import Any
@@ -18,6 +20,8 @@ from records.columns import DAY, FIRST_DAY, LAST_DAY, TIMESTAMP, dtype
 from records.digest import DIGEST_BYTES
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+CANONICAL_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EXACTLY = Context(prec=40, traps=[Inexact, InvalidOperation])
 
 Convert = Callable[[Any], Any]
@@ -57,7 +61,7 @@ def _column(name: str, values: Sequence[Any], convert: Convert, holds: pl.DataTy
             found.append(None if value is None else convert(value))
         except (TypeError, ValueError, ArithmeticError) as fault:
             raise DecodeFault(f"document {number}: {name}: a {type(value).__name__} that is no {holds}") from fault
-    stored = pl.Int32() if holds == pl.Date() else pl.Int64() if holds == TIMESTAMP else holds
+    stored = pl.Int32() if holds == pl.Date() else pl.Int64() if isinstance(holds, pl.Datetime) else holds
     return pl.Series(name, found, dtype=stored).cast(holds)
 
 
@@ -117,6 +121,14 @@ def _day(value: Any) -> int:
     return day
 
 
+def _microsecond(value: Any) -> int:
+    text = _text(value)
+    if not CANONICAL_MOMENT.fullmatch(text):
+        raise ValueError(value)
+    since = datetime.fromisoformat(text) - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
 def _id(value: Any) -> bytes:
     return bytes(_only(value, ObjectId).binary)
 
@@ -140,6 +152,8 @@ CONVERSIONS: dict[str, Convert] = {
     "boolean": _boolean,
     "date": _day,
     "timestamp": _millis,
+    "timestamp(6)": _microsecond,
+    "json": _text,
 }
 SYSTEM_FIELDS: dict[str, tuple[str, Convert, pl.DataType]] = {
     "_record": ("_id", _id, pl.Binary()),

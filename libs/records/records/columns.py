@@ -12,9 +12,12 @@ from records.pieces import block_values, filled, memory_of
 
 DECIMAL = re.compile(r"^decimal\((\d+),(\d+)\)$")
 TIMESTAMP = pl.Datetime("ms", "UTC")
+MICROSECONDS = pl.Datetime("us", "UTC")
 DAY = 86_400_000
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, counted from 1970-01-01
-STAMP = np.dtype([("day", "S10"), ("t", "S1"), ("time", "S8"), ("dot", "S1"), ("rest", "S4")])
+_WHOLE_SECONDS = [("day", "S10"), ("t", "S1"), ("time", "S8"), ("dot", "S1")]
+STAMP = np.dtype([*_WHOLE_SECONDS, ("rest", "S4")])
+LONG_STAMP = np.dtype([*_WHOLE_SECONDS, ("millis", "S3"), ("rest", "S4")])
 SIMPLE: dict[str, pl.DataType] = {
     "text": pl.String(),
     "integer": pl.Int64(),
@@ -22,6 +25,8 @@ SIMPLE: dict[str, pl.DataType] = {
     "boolean": pl.Boolean(),
     "date": pl.Date(),
     "timestamp": TIMESTAMP,
+    "timestamp(6)": MICROSECONDS,
+    "json": pl.String(),
 }
 
 
@@ -48,6 +53,8 @@ def canonical(series: pl.Series) -> pl.Series:
             return series
         case pl.Float64():
             return _float_texts(series)
+        case pl.Datetime(time_unit="us"):
+            return _microsecond_texts(series)
         case pl.Datetime():
             return _timestamp_texts(series)
         case pl.Date():
@@ -68,16 +75,33 @@ def _float_texts(series: pl.Series) -> pl.Series:
 
 
 def _timestamp_texts(series: pl.Series) -> pl.Series:
-    millis = filled(series, pl.Int64)
-    days = millis // DAY
-    within = (millis - days * DAY).astype(np.int32)
-    seconds = within // 1000
-    stamps = np.empty(len(millis), STAMP)
+    stamps, millis = _stamps(filled(series, pl.Int64), 1000, STAMP)
+    stamps["rest"] = _thousandths()[millis]
+    return _restored(stamps, series)
+
+
+def _microsecond_texts(series: pl.Series) -> pl.Series:
+    stamps, micros = _stamps(filled(series, pl.Int64), 1_000_000, LONG_STAMP)
+    millis = micros // 1000
+    stamps["millis"], stamps["rest"] = _thousandths()[millis], _thousandths()[micros - millis * 1000]
+    return _restored(stamps, series)
+
+
+def _stamps(
+    moments: npt.NDArray[np.int64], parts: int, kind: np.dtype[np.void]
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32 | np.int64]]:
+    """Moments, counted in such parts of a second, but for the rest of their seconds, and that rest."""
+    a_day = 86_400 * parts
+    days = moments // a_day
+    # Small numbers are divided faster.
+    small: npt.DTypeLike = np.int32 if a_day < 1 << 31 else np.int64
+    within: npt.NDArray[np.int32 | np.int64] = (moments - days * a_day).astype(small)
+    seconds = within // parts
+    stamps = np.empty(len(moments), kind)
     stamps["day"] = _day_texts(days.astype(np.int32))
     stamps["t"], stamps["dot"] = b"T", b"."
     stamps["time"] = _times_of_day()[seconds]
-    stamps["rest"] = _thousandths()[within - seconds * 1000]
-    return _restored(stamps, series)
+    return stamps, within - seconds * parts
 
 
 def _day_texts(days: npt.NDArray[np.int32]) -> npt.NDArray[np.bytes_]:

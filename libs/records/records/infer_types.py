@@ -8,7 +8,8 @@
 | boolean | `true`, `false` |
 | date | YYYY-MM-DD |
 | timestamp | YYYY-MM-DDTHH:MM:SS.mmmZ, the canonical shape alone: any other would not be written back as it stood |
-| text | anything else, empty texts in quotes too; and a column without any value |
+| timestamp(6) | the same with six digits: `.uuuuuuZ` |
+| text | anything else, nested values and empty texts in quotes too; and a column without any value |
 """
 
 import re
@@ -25,7 +26,7 @@ WHOLE_DIGITS = 24
 """Before a decimal's point: later files fit, any integer fits, and up to 10 fraction digits can still be added."""
 
 _DECIMAL = re.compile(r"-?[0-9]+\.([0-9]+)", re.ASCII)
-_TYPES = ("integer", "decimal", "float", "boolean", "date", "timestamp")
+_TYPES = ("integer", "decimal", "float", "boolean", "date", "timestamp", "timestamp(6)")
 
 
 @dataclass(frozen=True)

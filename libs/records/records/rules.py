@@ -12,6 +12,7 @@ from records.errors import FileFault
 from records.rejects import faults
 from records.transform import MAX_LITERAL_BYTES, constant_bytes, constant_value
 from records.types import SHOWN_CHARACTERS, polars_type, type_columns
+from records.zones import is_zone
 
 Limit = int | float | str
 
@@ -124,6 +125,10 @@ def _column_problems(name: str, column: Column) -> list[str]:
     for limit, bound in {"minimum": column.minimum, "maximum": column.maximum}.items():
         if bound is not None and _bound(column, bound) is None:
             problems.append(f"columns.{name}.{limit}: expected a value of type {column.type}, found {bound!r}")
+    if column.zone is not None and not is_zone(column.zone):
+        problems.append(
+            f"columns.{name}.zone: expected the name of a time zone, as Europe/Berlin, found {column.zone!r}"
+        )
     if column.pattern is not None and (fault := _pattern_fault([column.pattern, _whole(column.pattern)])):
         problems.append(f"columns.{name}.pattern: {fault}")
     return problems

@@ -9,7 +9,7 @@ from waybill_contracts import Column, Declaration
 
 from records.errors import FileFault
 from records.rejects import faults
-from records.types import polars_type, type_columns, type_faults
+from records.types import ISO, Notation, polars_type, type_columns, type_faults
 
 MAX_MADE_BYTES = 500_000
 """Of derived texts in a row: they stand in one document beside what the file says."""
@@ -29,17 +29,13 @@ class Made:
 
 def make_columns(frame: pl.DataFrame, declaration: Declaration) -> Made:
     """Declared columns of text columns; columns that are not declared are left out, optional ones may be missing."""
-    columns = declaration.columns
-    if all(is_plain(column) for column in columns.values()):
-        types = {name: column.type for name, column in columns.items()}
-        typed = type_columns(frame, types)
-        return Made(typed, frame, _lost(frame, typed, types))
+    columns, nulls = declaration.columns, declaration.format.null_values
+    if not nulls and all(is_plain(column) for column in columns.values()):
+        return _typed(frame, columns)
     present = {name: column for name, column in columns.items() if column.is_in_files and name in frame.columns}
     _check_present(frame, columns)
-    text = frame.select(_read(name, column) for name, column in present.items())
-    types = {name: column.type for name, column in present.items()}
-    typed = type_columns(text, types)
-    found = _lost(text, typed, types)
+    made = _typed(frame.select(_read(name, column, nulls) for name, column in present.items()), present)
+    typed, text, found = made.typed, made.text, made.found
     given = [_given(name, column) for name, column in columns.items() if name not in present]
     typed = typed.with_columns(one.new_from_index(0, len(frame)) for one in given)
     derived = {name: column for name, column in columns.items() if column.derived is not None}
@@ -51,7 +47,7 @@ def make_columns(frame: pl.DataFrame, declaration: Declaration) -> Made:
 
 def is_plain(column: Column) -> bool:
     """Whether the column's values are just what the file says."""
-    return not (column.trim or column.optional) and column.constant is None and column.derived is None
+    return not (column.trim or column.optional or column.null_values) and column.is_in_files
 
 
 def constant_value(column: Column) -> object:
@@ -69,8 +65,30 @@ def input_types(columns: Mapping[str, Column]) -> tuple[tuple[str, str], ...]:
     return tuple((name, column.type) for name, column in columns.items() if column.derived is None)
 
 
-def _lost(text: pl.DataFrame, typed: pl.DataFrame, types: Mapping[str, str]) -> list[pl.DataFrame]:
-    return [fault for name, declared in types.items() for fault in type_faults(text[name], typed[name], declared)]
+def _typed(text: pl.DataFrame, columns: Mapping[str, Column]) -> Made:
+    """Columns that are in the file, and a fault for each value that is not of its type."""
+    types = {name: column.type for name, column in columns.items()}
+    notations = {name: Notation(one.format, one.zone) for name, one in columns.items() if one.format or one.zone}
+    typed = type_columns(text, types, notations)
+    found = [
+        fault
+        for name, declared in types.items()
+        for fault in type_faults(text[name], typed[name], declared, notations.get(name, ISO))
+    ]
+    return Made(typed, text, [*found, *_outgrown(text, typed, columns)])
+
+
+def _outgrown(text: pl.DataFrame, typed: pl.DataFrame, columns: Mapping[str, Column]) -> list[pl.DataFrame]:
+    """Rows whose nested values are much longer than what the file says: `1e20` has 21 digits."""
+    nested = [name for name, column in columns.items() if column.is_nested]
+    if not nested:
+        return []
+    growth = [typed[name].str.len_bytes().cast(pl.Int64) - text[name].str.len_bytes() for name in nested]
+    rows = (pl.DataFrame(growth).sum_horizontal() > MAX_MADE_BYTES).arg_true()
+    if rows.is_empty():
+        return []
+    reason = f"nested values would be more than {MAX_MADE_BYTES} bytes longer than they are in the file"
+    return [faults(rows, "record_too_large", reason)]
 
 
 def _check_present(frame: pl.DataFrame, columns: Mapping[str, Column]) -> None:
@@ -80,13 +98,20 @@ def _check_present(frame: pl.DataFrame, columns: Mapping[str, Column]) -> None:
 
 
 @lru_cache(maxsize=10_000)
-def _read(name: str, column: Column) -> pl.Expr:
-    """A column of the file; what trimming leaves empty is null, in quotes or not."""
+def _read(name: str, column: Column, nulls: tuple[str, ...]) -> pl.Expr:
+    """A column of the file; what trimming leaves empty is null, in quotes or not, and so is what stands for null."""
     text = pl.col(name)
-    if not column.trim:
-        return text
-    stripped = text.str.strip_chars()
-    return pl.when(stripped != "").then(stripped).alias(name)
+    if column.trim:
+        text = text.str.strip_chars()
+        nulls = ("", *nulls)
+    values = (*nulls, *column.null_values)
+    return pl.when(~text.is_in(values)).then(text).alias(name) if values else text
+
+
+def without_nulls(frame: pl.DataFrame, values: tuple[str, ...]) -> pl.DataFrame:
+    """Text columns with null instead of the texts that stand for it in all of them."""
+    texts = pl.col(pl.String)
+    return frame.with_columns(pl.when(~texts.is_in(values)).then(texts)) if values else frame
 
 
 @lru_cache(maxsize=10_000)

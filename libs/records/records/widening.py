@@ -4,11 +4,16 @@ from records.columns import DECIMAL
 
 INTEGER_DIGITS = 19
 """Of the largest 64-bit integer."""
+_PAIRS = {("timestamp", "timestamp(6)"), ("json", "text")}
 
 
 def widens(held: str, declared: str) -> bool:
-    """Whether each value of the held type is one of the declared type: integer → decimal → text, or no change."""
-    if held == declared:
+    """Whether each value of the held type is one of the declared type.
+
+    integer → decimal → text; timestamp → timestamp(6); json → text; or no change. A timestamp as text would be another
+    text in PostgreSQL than in MongoDB.
+    """
+    if held == declared or (held, declared) in _PAIRS:
         return True
     narrow = (INTEGER_DIGITS, 0) if held == "integer" else _digits(held)
     if narrow is None:

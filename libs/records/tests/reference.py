@@ -8,27 +8,37 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 from records.columns import dtype
+from records.json_text import canonical_json
 
 Row = dict[str, Any]
 
 
-def text(value: Any) -> str:
+def text(value: Any, kind: str = "") -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value + 0.0)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+        return (
+            value.astimezone(UTC)
+            .isoformat(timespec="microseconds" if kind == "timestamp(6)" else "milliseconds")
+            .removesuffix("+00:00")
+            + "Z"
+        )
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-def row_hash(row: Row) -> bytes:
-    fields = sorted((name.encode(), text(value).encode()) for name, value in row.items() if value is not None)
+def row_hash(row: Row, types: dict[str, str] | None = None) -> bytes:
+    kinds = types or {}
+    fields = sorted(
+        (name.encode(), text(value, kinds.get(name, "")).encode()) for name, value in row.items() if value is not None
+    )
     return hashlib.sha256(b"".join(b"%s=%d:%s," % (name, len(value), value) for name, value in fields)).digest()
 
 
-def key(parts: tuple[Any, ...]) -> str:
-    joined = "|".join("".join(ESCAPES.get(sign, sign) for sign in text(part)) for part in parts)
+def key(parts: tuple[Any, ...], kinds: tuple[str, ...] = ()) -> str:
+    texts = (text(part, *kind) for part, *kind in zip(parts, kinds or [""] * len(parts), strict=True))
+    joined = "|".join("".join(ESCAPES.get(sign, sign) for sign in one) for one in texts)
     if len(joined.encode()) > 512 or joined.startswith("sha256:"):
         return "sha256:" + hashlib.sha256(joined.encode()).hexdigest()
     return joined
@@ -51,6 +61,11 @@ def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
     return written.map(lambda value: Decimal(f"{value}e-{scale}"))
 
 
+NESTED = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text('a$.é\U0001f69a\\"', max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("a$.€\uffff\U0001f69a", max_size=3), inner),
+    max_leaves=5,
+)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(max_size=40) | st.text(alphabet="a|\\,=:é€\U0001f69a\x00", max_size=20),
     "integer": st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, 0, 9, 10]),
@@ -60,6 +75,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": st.datetimes(timezones=st.just(UTC)).map(
         lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000)
     ),
+    "timestamp(6)": st.datetimes(timezones=st.just(UTC)),
+    "json": NESTED.map(canonical_json),
     "decimal(12,2)": decimals(12, 2),
     "decimal(18,18)": decimals(18, 18),
     "decimal(34,0)": decimals(34, 0),
@@ -89,6 +106,20 @@ LIMITS: dict[str, tuple[Any, ...]] = {
     "boolean": (True, False),
     "date": (date.min, date.max, date(1970, 1, 1), date(1969, 12, 31)),
     "timestamp": (datetime.min.replace(tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)),
+    "timestamp(6)": (
+        datetime.min.replace(tzinfo=UTC),
+        datetime.max.replace(tzinfo=UTC),
+        datetime(1970, 1, 1, tzinfo=UTC),
+    ),
+    "json": (
+        "null",
+        '""',
+        "{}",
+        "[]",
+        "9007199254740992",
+        '{"":{"$set":{"a.b":[1,null,"\U0001f69a"]}}}',
+        "[" * 100 + "]" * 100,
+    ),
     "decimal(34,0)": (Decimal(10**34 - 1), Decimal(1 - 10**34), Decimal(0)),
     "decimal(34,34)": (Decimal(f"{10**34 - 1}e-34"), Decimal(f"{1 - 10**34}e-34"), Decimal("1e-34")),
     "decimal(12,2)": (Decimal("-0.01"), Decimal("9999999999.99"), Decimal("0.00")),

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
@@ -179,6 +180,26 @@ def altered(**fields: Any) -> list[bytes]:
 def test_a_value_that_does_not_fit_its_type_is_a_fault_that_names_it(name: str, value: Any) -> None:
     with pytest.raises(DecodeFault, match=f"document 1: .*{name}"):
         decode_batch(b"".join(altered(**{name: value})), TYPES)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("2026-01-02T03:04:05.678Z", "2026-01-02T03:04:05.678901", "2026-01-02T03:04:05.678901+00:00", "x"),
+        *("2026-02-30T00:00:00.000000Z", "0000-12-31T00:00:00.000000Z", "2026-01-02T24:00:00.000000Z", ""),
+        *("2026-01-02T03:04:60.000000Z", "2026-01-02t03:04:05.678901Z", "+026-01-02T03:04:05.678901Z"),
+        *("2026-01-02T03:04:05.678901Z ", "2026-01-02T03:04:05.67890\u0661Z", DatetimeMS(0), 7),
+    ],
+)
+def test_microseconds_are_their_canonical_text_or_a_fault(value: Any) -> None:
+    types = {"at": "timestamp(6)"}
+    rows: list[Row] = [{"at": datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC)}, {"at": None}]
+    documents = raw(versions(types, rows), types)
+    assert walked(b"".join(documents), types)["at"].to_list() == [row["at"] for row in rows]
+    document = bson.decode(documents[0], OPTIONS)
+    assert document["data"] == {"at": "2026-01-02T03:04:05.678901Z"}
+    with pytest.raises(DecodeFault, match=r"document 0: at: "):
+        decode_batch(bson.encode(document | {"data": {"at": value}}), types)
 
 
 @pytest.mark.parametrize(("name", "value"), [("size", 2), ("name", "é" * 19), ("paid", False), ("rate", 1.25)])

@@ -13,7 +13,7 @@ from bson.objectid import ObjectId
 from hypothesis import given, settings
 from records.bson_encode import BatchPlace, EncodedBatch, batch_range, encode_batch, record_id
 
-from .reference import LIMITS, Row, checksum, tables
+from .reference import LIMITS, Row, checksum, tables, text
 from .versions import AT, PLACE, versions
 
 OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
@@ -27,6 +27,8 @@ def plain(value: Any, kind: str) -> Any:
         return DatetimeMS((value - datetime(1970, 1, 1).date()).days * 86_400_000)
     if kind == "timestamp":
         return DatetimeMS(value)
+    if kind == "timestamp(6)":
+        return text(value, kind)
     return value
 
 

@@ -34,7 +34,7 @@ def test_parts_of_every_type_enter_with_their_canonical_text(data: st.DataObject
     types: dict[str, str] = data.draw(st.dictionaries(NAMES, st.sampled_from(sorted(VALUES)), min_size=1, max_size=4))
     rows: list[Row] = data.draw(st.lists(st.fixed_dictionaries({name: VALUES[kind] for name, kind in types.items()})))
     found = keys(frame_of(types, rows), tuple(types)).to_list()
-    assert found == [key(tuple(row[name] for name in types)) for row in rows]
+    assert found == [key(tuple(row[name] for name in types), tuple(types.values())) for row in rows]
 
 
 @pytest.mark.parametrize(
