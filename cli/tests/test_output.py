@@ -1,14 +1,17 @@
 """What people see: names that cannot move the cursor, sentences and exit codes for what cannot be done."""
 
 import asyncio
+import io
+import json
 import os
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from waybill import output
@@ -45,6 +48,25 @@ def test_times_are_shown_without_parts_of_seconds() -> None:
 def test_remarks_keep_their_lines_but_no_other_control_character(capsys: pytest.CaptureFixture[str]) -> None:
     output.say("one\ntwo \x1b]0;title\x07[bold]")
     assert capsys.readouterr().err == "one\ntwo \\x1b]0;title\\x07[bold]\n"
+
+
+@given(st.dictionaries(st.text(), st.text()))
+@example({"\x9b2J\u202e\U000e0001\x7f": "\x1b[2J\n\x00\u2028\\"})
+def test_json_moves_no_cursor_and_says_the_same(value: dict[str, str]) -> None:
+    written = io.StringIO()
+    with redirect_stdout(written):
+        output.write_json(value)
+    assert all(line.isprintable() for line in written.getvalue().split("\n"))
+    assert json.loads(written.getvalue()) == value
+
+
+@given(st.lists(st.text(), min_size=2, max_size=2), st.text())
+def test_a_table_of_any_texts_moves_no_cursor(cells: list[str], title: str) -> None:
+    written = io.StringIO()
+    output.out.file = None  # the console must write to where the output goes now
+    with redirect_stdout(written):
+        output.write_table((title, "object"), [cells], title)
+    assert all(line.isprintable() for line in written.getvalue().split("\n"))
 
 
 def test_a_table_in_a_log_is_no_wider_than_the_log(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,11 +81,18 @@ def progress() -> "Progress":
 
 
 def write_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout; what could move the cursor is escaped, which says the same."""
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
-    sys.stdout.write(orjson.dumps(value, default=str, option=options).decode())
+    text = orjson.dumps(value, default=str, option=options).decode()
+    odd = {sign for sign in set(text) if not sign.isprintable() and sign != "\n"}
+    sys.stdout.write(text.translate({ord(sign): _json_escaped(sign) for sign in odd}))
+
+
+def _json_escaped(sign: str) -> str:
+    units = sign.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
@@ -97,7 +104,7 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: st
     for column in columns:
         right = column in NUMBERS
         table.add_column(
-            column, justify="right" if right else "left", no_wrap=right or column in NAMES, overflow="fold"
+            Text(shown(column)), justify="right" if right else "left", no_wrap=right or column in NAMES, overflow="fold"
         )
     for row in rows:
         table.add_row(*[Text(shown(value)) for value in row])
