@@ -4,10 +4,11 @@ from typing import Any, cast
 
 import pytest
 from asyncpg import Record
-from waybill.deciding import advice, check_is_held, read_renames, write_decisions, write_holds
+from waybill.deciding import advice, check_is_held, read_format, read_renames, write_decisions, write_holds
 from waybill.output import Refusal
 from waybill.waybills import advice as any_advice
 from waybill.waybills import write_list
+from waybill_contracts import Format
 
 DRIFT = {
     "added": ["colour", "note"],
@@ -95,3 +96,76 @@ def test_a_list_says_why_files_are_held(capsys: pytest.CaptureFixture[str]) -> N
     assert "it is late" in capsys.readouterr().out
     write_list([cast(Record, file | {"state": "FAILED", "reason": "it is empty"})])
     assert "held for" not in capsys.readouterr().out
+
+
+CANDIDATES = [
+    {
+        "format": {"delimiter": ";", "quote": '"', "header": True},
+        "score": 0.667,
+        "columns": 3,
+        "header": ["id", "na\x1bme", "amount"],
+        "rows": [["1", None, "2,5"]],
+        "rows_in_sample": 2,
+        "faults_in_sample": 0,
+    },
+    {
+        "format": {"delimiter": "\t", "quote": "", "header": True, "skip_lines": 2},
+        "score": 0.5,
+        "columns": 1,
+        "header": ["id;name;amount"],
+        "rows": [],
+        "rows_in_sample": 0,
+        "faults_in_sample": 7,
+    },
+]
+DIALECT = {"code": "dialect", "reason": "how it is to be read is in doubt", "facts": {"candidates": CANDIDATES}}
+
+
+def test_ways_to_read_a_file_are_shown_with_what_each_gives_and_the_commands(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_holds(HELD | {"holds": [DIALECT]})
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "held for dialect: how it is to be read is in doubt",
+        "number delimiter quote header skip_lines score columns faults header first row",
+        '1 ; " yes 0.667 3 0 id | na\\x1bme | amount 1 | | 2,5',
+        "2 \\t none yes 2 0.5 1 7 id;name;amount",
+    ):
+        assert words in shown
+    told = advice(HELD | {"holds": [DIALECT]})
+    assert "waybill file release 'acme/orders#12' --format 1" in told
+    assert "just this one, as number 1:   waybill file release 'acme/orders#12'\n" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2", Format(delimiter="\t", quote="", header=True, skip_lines=2)),
+        ("delimiter=';',encoding=windows-1252", Format(delimiter=";", encoding="windows-1252")),
+        ("delimiter=,, quote=', skip_lines=3", Format(delimiter=",", quote="'", skip_lines=3)),
+        ("delimiter=\\t,quote=,header=false", Format(delimiter="\t", quote="", header=False)),
+        ('quote=",type=tsv', Format(quote='"', type="tsv")),
+    ],
+)
+def test_a_format_is_the_number_of_a_candidate_or_its_settings(text: str, expected: Format) -> None:
+    assert read_format(text, CANDIDATES) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "candidates", "words"),
+    [
+        ("3", CANDIDATES, "expected a number from 1 to 2"),
+        ("0", CANDIDATES, "expected a number from 1 to 2"),
+        ("1", [], "not held for how it is read"),
+        (";", CANDIDATES, "expected the number of a candidate, or settings"),
+        ("delimiter=;;", CANDIDATES, "delimiter: "),
+        ("separator=;", CANDIDATES, "separator: expected one of type, compression, encoding, delimiter"),
+        ("delimiter=;,quote=;", CANDIDATES, "quote: expected another character than that of delimiter"),
+    ],
+)
+def test_what_is_no_format_is_refused_with_what_was_expected(
+    text: str, candidates: list[dict[str, Any]], words: str
+) -> None:
+    with pytest.raises(Refusal, match=words):
+        read_format(text, candidates)

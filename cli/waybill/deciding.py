@@ -1,8 +1,9 @@
 """Files that wait for a decision: what it is decided by, and how it is asked for."""
 
 import asyncio
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from waybill import output
@@ -13,10 +14,13 @@ from waybill.stores import Stores, open_stores
 
 if TYPE_CHECKING:
     from asyncpg import Record
+    from waybill_contracts import Format
 
 Decision = Literal["release", "refuse"]
 ANSWER_SECONDS = 20.0
-SHOWN_APART = ("added", "missing", "likely", "samples")
+SHOWN_APART = ("added", "missing", "likely", "samples", "candidates")
+SETTING = re.compile(r"\s*([a-z_]+)=(.*?)\s*(?:,(?=\s*[a-z_]+=)|$)")
+WRITTEN = {"\\t": "\t", "tab": "\t", "space": " "}
 
 
 def read_renames(pairs: Iterable[str]) -> dict[str, str]:
@@ -30,6 +34,43 @@ def read_renames(pairs: Iterable[str]) -> dict[str, str]:
             raise Refusal(f"--map {pair!r}: {name} is {renames[name]} already")
         renames[name] = column
     return renames
+
+
+def read_format(text: str, candidates: Sequence[dict[str, Any]]) -> "Format":
+    """What files are read as from now on: the number of a candidate, or `delimiter=;,encoding=windows-1252`."""
+    from pydantic import ValidationError
+    from waybill_contracts import Format
+
+    if text.strip().isdecimal():
+        number = int(text)
+        if not 1 <= number <= len(candidates):
+            numbers = f"expected a number from 1 to {len(candidates)}"
+            known = numbers if candidates else "the file is not held for how it is read"
+            raise Refusal(f"--format {text}: {known}; see: waybill file show")
+        return Format.model_validate(candidates[number - 1]["format"])
+    pairs = SETTING.findall(text)
+    if not pairs or SETTING.sub("", text).strip():
+        raise Refusal(f'--format {text!r}: expected the number of a candidate, or settings as delimiter=;,quote="')
+    try:
+        return Format.model_validate({name: _setting(value) for name, value in pairs})
+    except ValidationError as error:
+        found = error.errors()[0]
+        field = ".".join(map(str, found["loc"]))
+        known = f"expected one of {', '.join(Format.model_fields)}" if found["type"] == "extra_forbidden" else ""
+        said = known or found["msg"].removeprefix("Value error, ")
+        raise Refusal(f"--format {text!r}: {f'{field}: ' if field else ''}{said}") from error
+
+
+def _setting(value: str) -> str:
+    """A value as it is meant: without the quotes that only a shell needs, and signs that are hard to type."""
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    return WRITTEN.get(value, value)
+
+
+def candidates_of(holds: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ways to read the file, where that is in doubt."""
+    return next((hold["facts"]["candidates"] for hold in holds if hold["facts"].get("candidates")), [])
 
 
 def check_is_held(file: "Record") -> None:
@@ -89,7 +130,8 @@ async def find_holds(stores: Stores, file: "Record") -> list[dict[str, Any]]:
 async def find_decisions(stores: Stores, file: "Record") -> list[dict[str, Any]]:
     """Every decision about the file, and what came of it."""
     query = """
-        SELECT at, who, decision, attempt, codes, renames, accept_columns, declaration_version, why, accepted, problem
+        SELECT at, who, decision, attempt, codes, renames, accept_columns, format, declaration_version, why, accepted,
+            problem
         FROM decisions WHERE file_id = $1 ORDER BY at"""
     return [dict(row) for row in await stores.registry(query, file["file_id"])]
 
@@ -108,6 +150,7 @@ def write_holds(told: dict[str, Any]) -> None:
         facts = {name: fact for name, fact in hold["facts"].items() if name not in SHOWN_APART}
         said = "; ".join(f"{name}: {_listed(fact)}" for name, fact in facts.items())
         output.write(f"  held for {hold['code']}: {hold['reason']}{f' ({said})' if said else ''}")
+    write_candidates(candidates_of(told["holds"]))
     drift = drift_of(told)
     added, missing, likely = (drift.get(name) or {} for name in ("added", "missing", "likely"))
     rows = [(name, "not declared", f"{likely[name]} renamed" if name in likely else "") for name in added]
@@ -120,6 +163,35 @@ def write_holds(told: dict[str, Any]) -> None:
         depth = max(map(len, samples.values()))
         cells = [[values[line] if line < len(values) else "" for values in samples.values()] for line in range(depth)]
         output.write_table(list(samples), cells, "the first rows of these columns")
+
+
+def write_candidates(candidates: Sequence[dict[str, Any]]) -> None:
+    """The ways to read a file, each with its number and what it gives."""
+    if not candidates:
+        return
+    fields = sorted({name: None for each in candidates for name in each["format"]}, key=_place)
+    rows = []
+    for number, each in enumerate(candidates, 1):
+        said = [_said(each["format"].get(name)) for name in fields]
+        first = each["rows"][0] if each["rows"] else []
+        counts = (each["score"], each["columns"], each["faults_in_sample"])
+        rows.append((number, *said, *counts, _joined(each["header"]), _joined(first)))
+    columns = ("number", *fields, "score", "columns", "faults", "header", "first row")
+    output.write_table(columns, rows, "ways to read it")
+
+
+def _place(field: str) -> int:
+    from waybill_contracts import Format
+
+    return list(Format.model_fields).index(field)
+
+
+def _said(value: Any) -> Any:
+    return {"": "none", " ": "space"}.get(value, value) if isinstance(value, str) else value
+
+
+def _joined(values: Sequence[str | None]) -> str:
+    return " | ".join(value or "" for value in values)
 
 
 def write_decisions(told: dict[str, Any]) -> None:
@@ -151,7 +223,12 @@ def advice(told: dict[str, Any]) -> str:
     if drift:
         what = "files may have these columns: " if drift.get("added") else "files may lack these columns: "
         lines.append(f"  {what}waybill file release '{name}' --accept-columns")
-    lines.append(f"  {_plain(drift)}waybill file release '{name}'")
+    candidates = candidates_of(told["holds"])
+    if candidates:
+        lines.append(f"  files are read as number 1:   waybill file release '{name}' --format 1")
+        lines.append(f"  they are read in another way: waybill file release '{name}' --format \"delimiter=;,quote='\"")
+    plain = "just this one, as number 1:   " if candidates else _plain(drift)
+    lines.append(f"  {plain}waybill file release '{name}'")
     lines.append(f"  it should not be taken:       waybill file refuse '{name}' --reason '…'")
     lines.append("  the declaration was wrong:    waybill dataset apply FILE.yaml, then release it")
     return "\n".join(lines)

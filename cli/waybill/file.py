@@ -201,6 +201,15 @@ def release(
     accept_columns: Annotated[
         bool, typer.Option("--accept-columns", help="Declare what the file has beyond the declaration, or lacks.")
     ] = False,
+    read_as: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="N",
+            help="Files are read as candidate N from now on, or as said: delimiter=;,encoding=windows-1252",
+            show_default=False,
+        ),
+    ] = None,
     reason: Reason = None,
     user: User = None,
 ) -> None:
@@ -208,7 +217,8 @@ def release(
 
     async def work() -> tuple[str, int | None]:
         renames = deciding.read_renames(maps or [])
-        return await _decide(file, "release", (user, reason), renames=renames, accept_columns=accept_columns)
+        how = {"renames": renames, "accept_columns": accept_columns}
+        return await _decide(file, "release", (user, reason), read_as, **how)
 
     name, version = run(work())
     output.say(f"{name} is released, under version {version} of its declaration; see: waybill file show '{name}'")
@@ -222,12 +232,19 @@ def refuse(file: Reference, reason: Reason = None, user: User = None) -> None:
 
 
 async def _decide(
-    reference: str, decision: deciding.Decision, who: tuple[str | None, str | None], **how: Any
+    reference: str,
+    decision: deciding.Decision,
+    who: tuple[str | None, str | None],
+    read_as: str | None = None,
+    **how: Any,
 ) -> tuple[str, int | None]:
     using = settings()
     async with open_stores(using) as stores:
         meant = await find_file(stores, reference)
-    deciding.check_is_held(meant)
+        deciding.check_is_held(meant)
+        if read_as is not None:
+            candidates = deciding.candidates_of(await deciding.find_holds(stores, meant))
+            how["format"] = deciding.read_format(read_as, candidates)
     answer = await deciding.decide(using, meant, decision, who, **how)
     if answer["problem"]:
         output.fail(f"{name_of(meant)} is as it was: {answer['problem']}", output.BAD_ANSWER)
