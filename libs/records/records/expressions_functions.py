@@ -16,6 +16,7 @@ from records.expressions_terms import (
     MAX_DIGITS,
     MAX_JOINED,
     MAX_JOINED_LITERALS,
+    MICROSECONDS,
     TEXT,
     Kind,
     Scope,
@@ -43,9 +44,11 @@ _POSSIBLE_CASTS = {
     "integer": ("decimal", "float"),
     "decimal": ("integer", "decimal", "float"),
     "float": ("integer", "decimal"),
-    "date": ("timestamp",),
-    "timestamp": ("date",),
+    "date": ("timestamp", "timestamp(6)"),
+    "timestamp": ("date", "timestamp(6)"),
+    "timestamp(6)": ("date",),
 }
+_MOMENTS = ("timestamp", "timestamp(6)")
 _DAY_PARTS = ("year", "quarter", "month", "day")
 _TIME_PARTS = ("hour", "minute")
 
@@ -135,7 +138,7 @@ def part_of_time(term: Term, part: str) -> Term:
     """Year, quarter, month or day of a date or timestamp; hour or minute of a timestamp, in UTC."""
     if part not in _DAY_PARTS + _TIME_PARTS:
         raise ExpressionFault(f"extract: expected {', '.join(_DAY_PARTS + _TIME_PARTS)}, found {part}")
-    expect_kind(term, part, *(["timestamp"] if part in _TIME_PARTS else ["date", "timestamp"]))
+    expect_kind(term, part, *(_MOMENTS if part in _TIME_PARTS else ("date", *_MOMENTS)))
     return derived_from(getattr(term.value.dt, part)().cast(pl.Int64), INTEGER, term)
 
 
@@ -148,11 +151,13 @@ def target(node: exp.DataType) -> Kind:
         precision, scale = digits
         if 1 <= precision <= 34 and scale <= precision:
             return kind_of(f"decimal({precision},{scale})")
+    elif name == "timestamp" and digits == [6]:
+        return MICROSECONDS
     elif name and name != "decimal" and not node.expressions:
         return kind_of(name)
     raise ExpressionFault(
         "cast: expected one of text, integer, decimal(p,s), float, boolean, date, timestamp,"
-        f" found {str(node)[:40].lower()}"
+        f" timestamp(6), found {str(node)[:40].lower()}"
     )
 
 
@@ -168,14 +173,17 @@ def cast(scope: Scope, term: Term, to: Kind) -> Term:
         return typed(scope, term, to)
     if to.name not in _POSSIBLE_CASTS.get(term.kind.name, ()):
         raise ExpressionFault(f"cast: {term.kind.name} cannot become {to.name}")
-    if DATE in (term.kind, to):
+    if DATE in (term.kind, to) or to is MICROSECONDS:
         return derived_from(_day_or_moment(term.value, to), to, term)
     term = scope.named(term)
     return scope.checked(_number_as(term, to).cast(to.polars, strict=False), to, term)
 
 
 def _day_or_moment(value: pl.Expr, to: Kind) -> pl.Expr:
-    return value.dt.date() if to is DATE else value.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    if to is DATE:
+        return value.dt.date()
+    local = pl.Datetime("us") if to is MICROSECONDS else pl.Datetime("ms")
+    return value.cast(local).dt.replace_time_zone("UTC")
 
 
 def _number_as(term: Term, to: Kind) -> pl.Expr:

@@ -11,6 +11,8 @@ from records.expressions_terms import (
     BOOLEAN,
     DATE,
     FLOAT,
+    MICROSECONDS,
+    NESTED,
     TEXT,
     TIMESTAMP,
     Scope,
@@ -94,6 +96,8 @@ def compared(scope: Scope, one: Term, other: Term, compare: Compare) -> Term:
     one, other = alike(scope, [one, other])
     if one.is_null or other.is_null:
         raise ExpressionFault("a comparison with null is never true: expected is null, or is not null")
+    if compare in _MIRRORED and NESTED in (one.kind, other.kind):
+        raise ExpressionFault("json has no order: expected =, <>, or is null")
     left, right = _comparable(one, other)
     if not left.meta.root_names():
         # Polars 2.1 gives one row for all where a literal is compared with a column that is the same in every row.
@@ -106,6 +110,8 @@ def _comparable(one: Term, other: Term) -> tuple[pl.Expr, pl.Expr]:
     kinds = {one.kind.name, other.kind.name}
     if len(kinds) == 1:
         return one.value, other.value
+    if kinds == {TIMESTAMP.name, MICROSECONDS.name}:
+        return as_kind(one, MICROSECONDS), as_kind(other, MICROSECONDS)
     if not (one.kind.is_number and other.kind.is_number):
         raise ExpressionFault(f"{one.kind.name} cannot be compared with {other.kind.name}: cast one of them")
     wanted = FLOAT.polars if "float" in kinds else pl.Decimal(38, 0)
@@ -118,7 +124,8 @@ def _comparable(one: Term, other: Term) -> tuple[pl.Expr, pl.Expr]:
 
 def alike(scope: Scope, terms: Sequence[Term]) -> list[Term]:
     """The terms, with texts in quotes read as dates or timestamps where the others are."""
-    wanted = next((term.kind for term in terms if term.kind in (DATE, TIMESTAMP)), None)
+    kinds = [term.kind for term in terms]
+    wanted = next((kind for kind in (MICROSECONDS, TIMESTAMP, DATE) if kind in kinds), None)
     return [
         typed(scope, term, wanted) if wanted and term.kind is TEXT and isinstance(term.literal, str) else term
         for term in terms

@@ -49,7 +49,9 @@ FLOAT = Kind("float")
 BOOLEAN = Kind("boolean")
 DATE = Kind("date")
 TIMESTAMP = Kind("timestamp")
-_SIMPLE = {kind.name: kind for kind in (TEXT, INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP)}
+MICROSECONDS = Kind("timestamp(6)")
+NESTED = Kind("json")
+_SIMPLE = {kind.name: kind for kind in (TEXT, INTEGER, FLOAT, BOOLEAN, DATE, TIMESTAMP, MICROSECONDS, NESTED)}
 
 
 def kind_of(declared: str) -> Kind:
@@ -147,6 +149,8 @@ def _wider(one: Kind, other: Kind) -> Kind:
         return decimal(max(one.whole, other.whole), max(one.scale, other.scale))
     if one.is_number and other.is_number:
         return FLOAT
+    if {one.name, other.name} == {TIMESTAMP.name, MICROSECONDS.name}:
+        return MICROSECONDS
     if one.name != other.name:
         raise ExpressionFault(f"expected values of one type, found {one.name} and {other.name}")
     return one
@@ -156,7 +160,7 @@ def as_kind(term: Term, kind: Kind) -> pl.Expr:
     """The value as one of a kind that holds all that the term's kind can."""
     if term.is_null:
         return pl.lit(None, kind.polars)
-    return term.value if kind.name not in ("decimal", "float") else term.value.cast(kind.polars)
+    return term.value if kind.name not in ("decimal", "float", "timestamp(6)") else term.value.cast(kind.polars)
 
 
 def expect_kind(term: Term, what: str, *names: str) -> None:
