@@ -10,9 +10,10 @@ from records.csv_coverage import Coverage
 from records.csv_dialect import COMMON, Dialect, dialect_of
 from records.csv_header import HeaderReader
 from records.csv_input import Input, Limits
-from records.csv_layout import Piece
-from records.csv_scan import scan
+from records.csv_layout import Layout, Piece
+from records.csv_scan import Scan, scan
 from records.csv_split import split
+from records.errors import FileFault
 from records.header import business_names
 
 __all__ = ["Coverage", "CsvReader", "Dialect", "Limits"]
@@ -71,11 +72,36 @@ class CsvReader:
         self.coverage.prove(self._input.read_bytes)
 
     def _next_piece(self) -> Piece | None:
-        """The next whole records, or None at the end of the file."""
+        """The next whole records, or None at the end of the file; a footer is taken out of it."""
+        source = self._input
         while True:
-            found = scan(self._input.data, self._input.common, self._dialect, exact=self._exact)
-            if found.end:
-                return self._input.take(found.end, found)
-            if self._input.is_at_end and not self._input.data:
+            found = scan(source.data, source.common, self._dialect, exact=self._exact)
+            is_whole = source.is_at_end and found.end == len(source.data)
+            if end := self._end_of_rows(found):
+                return source.take(found.until(end))
+            if is_whole:
+                self._take_footer(found)
                 return None
-            self._input.need_more(self._limits.record_bytes, "record_too_long")
+            source.need_more(self._limits.record_bytes, "record_too_long", found.end)
+
+    def _end_of_rows(self, found: Scan) -> int:
+        """Where the records end that are none of the last ones, as far as it was read."""
+        most = self._dialect.footer_lines
+        if not most or not found.end:
+            return found.end
+        layout = Layout(self._input.peek(found))
+        spoken = layout.starts[layout.is_spoken]
+        if len(spoken) > most:
+            return int(spoken[-most])
+        if found.end > self._limits.footer_bytes:
+            text = f"the last {most} lines are a footer, but {len(spoken)} of them have {found.end} bytes"
+            raise FileFault("footer_too_long", text)
+        return 0
+
+    def _take_footer(self, found: Scan) -> None:
+        if not found.end:
+            return
+        sizes = Layout(self._input.take(found)).sizes()
+        self.coverage.footer += sizes.records
+        self.coverage.blank += sizes.blank
+        self.coverage.comment += sizes.comment

@@ -8,7 +8,7 @@ import polars as pl
 from records.csv_dialect import BARE_LF, CR, LF
 from records.csv_layout import Layout
 from records.rejects import faults
-from records.text_views import Mask, Positions
+from records.text_views import Positions
 
 QUOTE_REASONS = {
     "text_after_quote": "text after the closing quote of a field",
@@ -25,16 +25,13 @@ class FaultFinder:
         self._field_bytes = field_bytes
         starts = [fault.start for fault in layout.piece.quote_faults]
         self._quoted_badly = np.searchsorted(layout.starts, starts)
-        self._unread: Mask = layout.is_blank
-        if layout.piece.comments:
-            self._unread = self._unread | layout.is_comment
 
     def find(self) -> list[pl.DataFrame]:
         """Faults of structure; `row` is the number of the record."""
         layout, found = self._layout, self._byte_faults()
         if self._quoted_badly.size:
             found.append(self._quote_faults())
-        ragged = (layout.field_counts != len(self._names)) & ~self._unread
+        ragged = (layout.field_counts != len(self._names)) & layout.is_spoken
         ragged[self._quoted_badly] = False
         if ragged.any():
             found.append(self._ragged(np.flatnonzero(ragged)))

@@ -1,12 +1,13 @@
 """What stands before the rows of a CSV file: byte-order mark, lines that say nothing, and the names of the columns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from records.csv_coverage import Coverage
 from records.csv_dialect import Dialect
 from records.csv_input import Input, Limits
 from records.csv_layout import Layout, Piece
-from records.csv_scan import scan
+from records.csv_scan import Scan, scan
 from records.csv_split import split
 from records.errors import FileFault
 
@@ -44,7 +45,7 @@ class HeaderReader:
             self._skip_unread()
             end = self._end_of_record(size)
             found = scan(self._input.data[:end], self._input.common[:end], self._dialect, exact=True)
-            piece = self._input.take(end, found)
+            piece = self._input.take(found)
             self._coverage.header += end - piece.added
             fields, taken = self._fields(piece)
             rows.append(fields)
@@ -57,6 +58,8 @@ class HeaderReader:
 
     def _fields(self, piece: Piece) -> tuple[list[str], int]:
         """The fields of a record of the header, and how many bytes it has without its line end."""
+        # What may be mended in rows may not be in names.
+        piece = replace(piece, dialect=replace(self._dialect, repair=()))
         layout = Layout(piece)
         width = int(layout.field_counts[0])
         self._require_short(size := int(layout.ends[0]))
@@ -113,4 +116,4 @@ class HeaderReader:
         return common if self._dialect.quote else self._dialect.masked(common)
 
     def _take(self, size: int) -> int:
-        return size - self._input.take(size).added
+        return size - self._input.take(Scan(size)).added

@@ -9,6 +9,7 @@ import numpy as np
 from records.csv_dialect import CR, LF, Dialect
 from records.csv_layout import Piece
 from records.csv_scan import Scan
+from records.encodings import Utf8
 from records.errors import FileFault
 
 
@@ -25,6 +26,8 @@ class Limits:
     field_bytes: int = 8 << 20
     line_bytes: int = 16 << 20
     record_bytes: int = 16 << 20
+    footer_bytes: int = 64 << 20
+    """What is held back of a file while it may be its footer."""
 
 
 class Input:
@@ -36,7 +39,7 @@ class Input:
         self._limits = limits
         self._held = b""
         self._added = 0
-        self._sent_size: Callable[[bytes], int] = getattr(source, "sent_size", len)
+        self._sent_size: Callable[[bytes], int] = source.sent_size if isinstance(source, Utf8) else len
         self.data = b""
         self.common = b""
         """The same in common signs."""
@@ -76,30 +79,34 @@ class Input:
             self.common = text[:-1] + b"x"
         return has_end and not is_escaped
 
-    def take(self, size: int, found: Scan | None = None) -> Piece:
-        """The first bytes, which are whole lines or records; they are not there any more."""
-        data, self.data = self.data[:size], self.data[size:]
-        common = data
-        if self._dialect.is_common:
-            self.common = self.data
-        else:
-            common, self.common = self.common[:size], self.common[size:]
-        piece = Piece(
+    def peek(self, found: Scan) -> Piece:
+        """The whole records that were found."""
+        size = found.end
+        is_all = size == len(self.data)
+        data = self.data if is_all else self.data[:size]
+        common = data if self._dialect.is_common else self.common[:size]
+        return Piece(
             data,
             common,
             self.offset,
             self.line,
-            added=0 if self.data else self._added,
-            quote_faults=found.faults if found else [],
-            comments=found.comments if found else [],
+            added=self._added if is_all else 0,
+            quote_faults=found.faults,
+            comments=found.comments,
             dialect=self._dialect,
             sent_size=self._sent_size,
         )
-        if len(data) > self._limits.line_bytes:
-            self._require_short_lines(common)
-        self.offset += self._sent_size(data)
+
+    def take(self, found: Scan) -> Piece:
+        """The whole records that were found; they are not there any more."""
+        piece = self.peek(found)
+        self.data = self.data[found.end :]
+        self.common = self.data if self._dialect.is_common else self.common[found.end :]
+        if len(piece.data) > self._limits.line_bytes:
+            self._require_short_lines(piece.common)
+        self.offset += self._sent_size(piece.data)
         # bytes.count is several times slower for a single byte.
-        self.line += int(np.count_nonzero(np.frombuffer(common, np.uint8) == LF))
+        self.line += int(np.count_nonzero(np.frombuffer(piece.common, np.uint8) == LF))
         return piece
 
     def need_more(self, most: int, code: str, since: int = 0) -> None:

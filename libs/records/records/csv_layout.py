@@ -14,6 +14,16 @@ from records.text_views import Bytes, Mask, Positions, TextViews, is_utf8
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Bytes of a piece by what they were."""
+
+    records: int
+    blank: int
+    comment: int
+    rejected: int
+
+
+@dataclass(frozen=True)
 class Piece:
     """Whole records, with the place in the file where they begin; `added` bytes at the end are not the file's."""
 
@@ -60,6 +70,18 @@ class Layout:
         return found
 
     @cached_property
+    def is_spoken(self) -> Mask:
+        """Records that say something."""
+        return ~(self.is_blank | self.is_comment) if self.piece.comments else ~self.is_blank
+
+    def sizes(self, is_rejected: Mask | None = None) -> Sizes:
+        """Bytes by what they were."""
+        blank = int(self.extents[self.is_blank].sum())
+        comment = int(self.extents[self.is_comment].sum()) if self.piece.comments else 0
+        rejected = int(self.extents[is_rejected].sum()) if is_rejected is not None else 0
+        return Sizes(int(self.extents.sum()) - blank - comment - rejected, blank, comment, rejected)
+
+    @cached_property
     def lines(self) -> Positions:
         """Physical line on which each record starts."""
         line_ends = np.frombuffer(self.piece.common, np.uint8) == LF
@@ -81,6 +103,8 @@ class Layout:
 
     def fields(self, records: Positions, width: int) -> tuple[Positions, Positions]:
         """Start and end of each field, a line for each column; quotes included."""
+        if self.piece.dialect.repair and (self.field_counts[records] != width).any():
+            return self._ragged_fields(records, width)
         if len(records) * width == len(self.separators):
             ends = self.separators.reshape(-1, width).T.copy()
         else:
@@ -89,6 +113,17 @@ class Layout:
         starts[0] = self.starts[records]
         starts[1:] = ends[:-1] + 1
         ends[-1] = self.ends[records]
+        return starts, ends
+
+    def _ragged_fields(self, records: Positions, width: int) -> tuple[Positions, Positions]:
+        """Fields that a record lacks are empty; what lies behind the last column is no field."""
+        column, last = np.arange(width)[:, None], self.field_counts[records] - 1
+        ends = self.separators[self.first[records] + np.minimum(column, last)]
+        starts = np.empty_like(ends)
+        starts[0] = self.starts[records]
+        starts[1:] = ends[:-1] + 1
+        np.copyto(ends, self.ends[records], where=column >= last)
+        np.copyto(starts, ends, where=column > last)
         return starts, ends
 
     def left_out(self) -> Positions:

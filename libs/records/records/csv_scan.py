@@ -34,6 +34,13 @@ class Scan:
     comments: list[tuple[int, int]] = field(default_factory=list)
     """Start of each, and its end behind the line end."""
 
+    def until(self, end: int) -> "Scan":
+        """Only what lies before this position, where a record ends."""
+        if end == self.end:
+            return self
+        faults = [fault for fault in self.faults if fault.start < end]
+        return Scan(end, faults, [comment for comment in self.comments if comment[0] < end])
+
 
 def scan(data: bytes, common: bytes, dialect: Dialect = COMMON, *, exact: bool = False) -> Scan:
     """Find the whole records at the beginning of a buffer that starts outside quotes."""

@@ -10,7 +10,8 @@ from records.block import Block
 from records.csv_dialect import QUOTE, ranges
 from records.csv_faults import FaultFinder
 from records.csv_input import Limits
-from records.csv_layout import Layout, Piece
+from records.csv_layout import Layout, Piece, Sizes
+from records.csv_mend import Mended, mend, repairs_of
 from records.errors import FileFault
 from records.rejects import collect, no_rejects
 from records.text_views import Mask, Positions, TextViews
@@ -41,35 +42,43 @@ class CsvOrigin:
         return pl.Series(np.flatnonzero(self.layout.extents.take(self.records) > size))
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes of a piece by what they were."""
-
-    records: int
-    blank: int
-    comment: int
-    rejected: int
-
-
 def split(piece: Piece, names: Sequence[str], limits: Limits) -> tuple[Block, Sizes]:
-    """Take whole records apart; a record with a fault becomes a reject and changes no other."""
+    """Take whole records apart; a record with a fault becomes a reject, or is mended, and changes no other."""
     layout = Layout(piece)
     _require_short(layout, limits.record_bytes)
-    found, rejects = FaultFinder(layout, names, limits.field_bytes).find(), no_rejects()
-    is_rejected = np.zeros(len(layout.starts), bool)
-    if found:
+    found = FaultFinder(layout, names, limits.field_bytes).find()
+    mended = mend(layout, pl.concat(found), len(names)) if found and piece.dialect.repair else None
+    if mended:
+        found = [fault.filter(~pl.col("row").is_in(mended.records.tolist())) for fault in found]
+    rejects, is_rejected = no_rejects(), np.zeros(len(layout.starts), bool)
+    if any(fault.height for fault in found):
         everything = CsvOrigin(layout, np.arange(len(layout.starts)))
         faulty, rejects = collect(found, pl.Series(layout.lines), everything)
         is_rejected[faulty.to_numpy()] = True
-    is_row = ~(is_rejected | layout.is_blank)
-    if piece.comments:
-        is_row &= ~layout.is_comment
+    is_row = layout.is_spoken & ~is_rejected
+    if mended:
+        block = _with_mended(layout, is_row, mended, names, rejects)
+    else:
+        records = np.flatnonzero(is_row)
+        block = Block(_frame(layout, records, names), rejects, CsvOrigin(layout, records))
+    return block, layout.sizes(is_rejected if rejects.height else None)
+
+
+def _with_mended(layout: Layout, is_row: Mask, mended: Mended, names: Sequence[str], rejects: pl.DataFrame) -> Block:
+    """The block with its mended rows where they stand in the file."""
     records = np.flatnonzero(is_row)
+    is_row[mended.others] = False
+    cut = np.flatnonzero(is_row)
+    schema = dict.fromkeys(names, pl.String)
+    made = pl.DataFrame(mended.values, schema, orient="row").with_columns(_line=pl.Series(layout.lines[mended.others]))
+    frame = pl.concat([_frame(layout, cut, names), made])
+    order = np.argsort(np.concatenate((cut, mended.others)))
+    return Block(frame[order], rejects, CsvOrigin(layout, records), repairs_of(mended, layout.lines))
+
+
+def _frame(layout: Layout, records: Positions, names: Sequence[str]) -> pl.DataFrame:
     line = pl.Series("_line", layout.lines[records], pl.Int64)
-    frame = pl.DataFrame([*_columns(layout, records, names), line])
-    block = Block(frame, rejects, CsvOrigin(layout, records))
-    kinds = (is_row, layout.is_blank, layout.is_comment if piece.comments else is_row[:0], is_rejected)
-    return block, Sizes(*(int(layout.extents[kind].sum()) if len(kind) else 0 for kind in kinds))
+    return pl.DataFrame([*_columns(layout, records, names), line])
 
 
 def _require_short(layout: Layout, most: int) -> None:
