@@ -13,6 +13,7 @@ from records.infer_keys import KeyCandidate
 from records.infer_types import TypeGuesses
 from records.proposals import with_proposal
 from records.recognise_dialects import unusual
+from records.transform import without_nulls
 
 AS_EXPECTED = Format()
 
@@ -100,7 +101,7 @@ def _take(frames: Iterable[pl.DataFrame], guesses: TypeGuesses, candidates: Sequ
 def _frames(read: Callable[[], Reader], declaration: Declaration) -> Iterator[pl.DataFrame]:
     reader = read()
     for block in reader.blocks(match(reader.header, declaration).names):
-        yield block.frame
+        yield without_nulls(block.frame, declaration.format.null_values)
 
 
 def _why_no_key(candidates: Sequence[KeyCandidate], declaration: Declaration) -> str:

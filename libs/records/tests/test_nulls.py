@@ -1,6 +1,10 @@
 """Null and empty text are distinct, unless the declaration says which texts stand for null."""
 
+import io
+
 import pytest
+from records.csv import CsvReader
+from records.infer import infer
 from records.infer_keys import KeyCandidate
 from records.judge import judge
 from waybill_contracts import Declaration
@@ -89,3 +93,15 @@ def test_a_key_is_not_found_in_a_column_where_a_text_stands_for_null():
     candidate = KeyCandidate("value", declare({"null_values": ["-"]}).columns["value"])
     candidate.take(block(["value"], ["a"], ["-"]).frame)
     assert candidate.fault == "value is empty on line 3"
+
+
+def test_what_stands_for_null_is_no_value_that_a_type_or_key_is_found_from():
+    data = b'id,amount,code\n1,5,-\n"",-,x\n'
+    one = Declaration.model_validate({"organisation": "acme", "table": "orders", "format": {"null_values": ["-", ""]}})
+    found = infer(lambda: CsvReader(io.BytesIO(data)), one)
+    assert {name: column.type for name, column in found.columns.items()} == {
+        "id": "integer",
+        "amount": "integer",
+        "code": "text",
+    }
+    assert (found.key, found.mode) == ((), "append")
