@@ -20,8 +20,12 @@ _STEPS[[*b"]}"]] = -1
 _IS_STRUCTURE: Mask = _STEPS != 0
 _IS_STRUCTURE[[QUOTE, COMMA]] = True
 _SPACE, _STRING = rb"[ \t\r\n]*+", rb'"(?:[^"\\]++|\\.)*+"'
-_STRING_IN_ITS_PLACE = rb'(?:[{\[,:]|(?<=")|\A)' + _SPACE + _STRING + rb"(?=" + _SPACE + rb'(?:[,:\]}"]|\Z))'
-_WELL_QUOTED = re.compile(rb"(?:" + _STRING_IN_ITS_PLACE + rb'|[{\[,:]|[^"\\{\[,:]++)*+', re.DOTALL)
+# A comma or colon may be missing between a string and another value, but then there is space between them.
+_BEFORE = rb'(?:(?:[{\[,:]|(?<=")|\A)' + _SPACE + rb"|(?<=[0-9el\]}])[ \t\r\n]++)"
+_BEHIND = rb"(?=" + _SPACE + rb'(?:[,:\]}"]|\Z)|[ \t\r\n]++[-0-9tfn\[{])'
+_WELL_QUOTED = re.compile(
+    rb"(?:" + _BEFORE + _STRING + _BEHIND + rb'|[{\[,:]|[ \t\r\n]++|[^"\\{\[,: \t\r\n]++)*+', re.DOTALL
+)
 
 
 class Structure(NamedTuple):

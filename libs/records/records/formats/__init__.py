@@ -11,6 +11,8 @@ from waybill_contracts.format import Format, FormatType
 
 from records.block import Block
 from records.csv import CsvReader
+from records.formats.json import open_json
+from records.formats.jsonl import open_jsonl
 from records.formats.parquet import ParquetReader
 
 
@@ -39,6 +41,8 @@ Opener = Callable[[BinaryIO, Format, Sequence[str]], Reader]
 
 FORMATS: dict[FormatType, Opener] = {
     "csv": CsvReader.of_format,
+    "json": open_json,
+    "jsonl": open_jsonl,
     "parquet": ParquetReader.of_format,
 }
 
