@@ -76,11 +76,6 @@ def as_utf8(source: BinaryIO, declared: Encoding | None) -> BinaryIO:
     return source if encoding == "utf-8" else cast("BinaryIO", Utf8(source, encoding))
 
 
-def sent_size(source: BinaryIO, utf8: bytes) -> int:
-    """How many bytes of the file these bytes of the source stand for; cut between characters."""
-    return source.sent_size(utf8) if isinstance(source, Utf8) else len(utf8)
-
-
 class Utf8(MadeBytes):
     """Text in another encoding as UTF-8; a byte-order mark stays one.
 

@@ -10,7 +10,7 @@ from records.reject_file import header_line, reject_rows
 from records.rejects import no_rejects
 from records.repair_file import repair_rows, repairs_header_line
 
-from ingestor.files.parts import Part, places
+from ingestor.files.parts import Part, are_several, places
 
 KEPT_BYTES = 1 << 20
 TYPE_CODES = ["wrong_type", "out_of_range", "too_many_digits"]
@@ -72,7 +72,7 @@ class RejectSpool:
     """Every reject of an attempt: as a file for the sender, the first of them at hand, all counted and remembered."""
 
     def __init__(self, folder: Path, kept: int, parts: Sequence[Part] = (), notes: RowSpool | None = None) -> None:
-        """`parts` of a delivery: each reject is told with its place in one of them.
+        """`parts`: where they are several, each reject is told with its place in one of them.
 
         `notes` of a correction (`_line`, line): each is told with the line that it has in the file that is corrected.
         """
@@ -92,7 +92,7 @@ class RejectSpool:
     def begin(self, header: Mapping[str, str]) -> None:
         """The sender's own header, under which rejects are written: as they call each column, by its name."""
         self._names = list(header)
-        self._header = header_line(list(header.values()), has_parts=bool(self._parts))
+        self._header = header_line(list(header.values()), has_parts=self._notes is None and are_several(self._parts))
 
     def add(self, rejects: pl.DataFrame, fields: pl.DataFrame, keys: pl.DataFrame) -> None:
         """Keep rejects, with the fields (`_line`, texts) and keys that some have."""
@@ -112,7 +112,7 @@ class RejectSpool:
         if self._notes is not None:
             notes = read_notes(self._notes).select("_line", noted="line")
             return rejects.join(notes, left_on="line", right_on="_line", how="left", maintain_order="left")
-        return rejects.with_columns(places(self._parts, rejects["line"])) if self._parts else rejects
+        return rejects.with_columns(places(self._parts, rejects["line"])) if are_several(self._parts) else rejects
 
     def _in_order(self, fields: pl.DataFrame) -> pl.DataFrame:
         """The fields as the header has them; the parts of a delivery may have their columns in different orders."""
@@ -128,7 +128,7 @@ class RepairSpool:
     """Every row of an attempt that was mended: as a file for the sender, and counted by what was mended."""
 
     def __init__(self, folder: Path, parts: Sequence[Part] = ()) -> None:
-        """`parts` of a delivery: each row is told with its place in one of them."""
+        """`parts`: where they are several, each row is told with its place in one of them."""
         self.path = folder / "repairs.csv"
         self.counts = Counter[str]()
         """Rows by repair, once they are settled."""
@@ -152,7 +152,7 @@ class RepairSpool:
     def _write(self, taken: pl.DataFrame) -> None:
         with self.path.open("ab") as file:
             if not self.counts:
-                file.write(repairs_header_line(has_parts=bool(self._parts)))
-            placed = taken.with_columns(places(self._parts, taken["line"])) if self._parts else taken
+                file.write(repairs_header_line(has_parts=are_several(self._parts)))
+            placed = taken.with_columns(places(self._parts, taken["line"])) if are_several(self._parts) else taken
             repair_rows(placed).write_csv(file, include_header=False)
         self.counts.update(taken["repairs"].explode().to_list())

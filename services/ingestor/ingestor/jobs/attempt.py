@@ -75,7 +75,7 @@ class Attempt:
     """Scope -> order value of the newest snapshot that spoke for all its keys."""
     folder: Path
     parts: list[Part]
-    """What is read: the file itself, or the files of a delivery."""
+    """What is read: the file itself, the files of a delivery, or the entries of archives."""
     rejects: RejectSpool
     present: RowSpool
     """Keys of rejects, for a snapshot: their records are not missing."""
@@ -96,8 +96,10 @@ class Attempt:
 
     @property
     def is_small(self) -> bool:
-        size = sum(part.size for part in self.parts)
-        return size <= SMALL_BYTES and len(self.parts) <= SMALL_PARTS and not self.file.removes
+        if self.file.removes or len(self.parts) > SMALL_PARTS:
+            return False
+        sizes = [part.content_size for part in self.parts]
+        return None not in sizes and sum(size or 0 for size in sizes) <= SMALL_BYTES
 
     @property
     def declaration(self) -> Declaration:
@@ -161,7 +163,7 @@ def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
         known.floors,
         folder,
         parts,
-        rejects=RejectSpool(folder, MAX_STORED_REJECTS, parts if file.parts else (), notes if file.corrects else None),
+        rejects=RejectSpool(folder, MAX_STORED_REJECTS, parts, notes if file.corrects else None),
         present=RowSpool(folder / "present"),
         notes=notes,
         warnings=WarningTally(MAX_WARNED_LINES),

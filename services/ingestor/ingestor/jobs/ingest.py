@@ -18,6 +18,7 @@ from ingestor.jobs.endings import fail, finish, hold, refuse, skip
 from ingestor.jobs.reading import complete, identify, read, type_and_judge
 from ingestor.jobs.removing import end_records
 from ingestor.jobs.threads import ahead, beside
+from ingestor.jobs.unpacking import unpack
 from ingestor.jobs.writing import write
 
 
@@ -56,6 +57,7 @@ async def take_in(attempt: Attempt, stores: Stores) -> None:
 
 async def read_and_compare(attempt: Attempt, stores: Stores) -> Changes:
     """The file's rows, strictly read, typed, judged and identified, against the heads of their keys."""
+    await unpack(attempt)
     await beside(attempt.is_small, complete, attempt)
     # Lazy: comparing asks for the rows, and each block passes these steps when it is asked for.
     typed = type_and_judge(read(attempt), attempt)

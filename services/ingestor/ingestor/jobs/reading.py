@@ -108,7 +108,7 @@ def _check_columns(headers: Sequence[Header], attempt: Attempt) -> None:
     if is_tolerated(attempt.declaration, attempt.accepted, is_unknown, bool(lacking)):
         return
     missing = [name for name in attempt.declaration.columns if name in lacking]
-    parts = [header.part.key for header in differing if header.part.file_id]
+    parts = [header.part.name for header in differing if header.part.file_id]
     added = merged(_added(header, attempt) for header in differing)
     samples: Samples = {}
     for header in differing:

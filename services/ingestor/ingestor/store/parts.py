@@ -1,4 +1,4 @@
-"""The files of deliveries, as attempts read them."""
+"""The files of deliveries and archives, as attempts read them."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from waybill_contracts import PartCount
 
 
 async def insert_parts(tx: Tx, dataset_id: int, attempt: int, parts: Sequence[PartCount]) -> None:
-    """Keep where each file of the delivery begins in its lines, and the rows of each."""
+    """Keep where each of the files begins in the lines that are counted through, and the rows of each."""
     if parts:
         await tx.executemany(
-            "INSERT INTO parts (dataset_id, attempt, file_id, first_line, rows) VALUES ($1, $2, $3, $4, $5)",
-            [(dataset_id, attempt, part.file_id, part.first_line, part.rows) for part in parts],
+            "INSERT INTO parts (dataset_id, attempt, file_id, entry, first_line, rows) VALUES ($1, $2, $3, $4, $5, $6)",
+            [(dataset_id, attempt, part.file_id, part.entry or "", part.first_line, part.rows) for part in parts],
         )
