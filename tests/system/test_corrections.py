@@ -83,8 +83,8 @@ async def test_rejects_are_saved_mended_and_sent_back_until_none_is_open(running
     path.unlink()
     await said(running, "file", "rejects", first, "--open", "--save", str(path))
     header, row = path.read_text().splitlines()
-    assert row.startswith("5,too_many_fields,")
-    path.write_text(f"{header}\n5,,,,4,four,4.00\n")
+    assert row.startswith("5,48-61,too_many_fields,")
+    path.write_text(f"{header}\n5,,,,,,4,four,4.00\n")
     await said(running, *send)
     assert await rows(running, dataset) == [(1, "one"), (2, "two"), (3, "=three"), (4, "four")]
 

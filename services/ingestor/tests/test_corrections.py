@@ -73,6 +73,24 @@ async def test_a_corrected_file_of_rejects_loads_its_rows_and_closes_them(ingest
     assert (counts(said), said["closed_rejects"]) == ({"read": 2, "inserted": 1, "unchanged": 1}, 0)
 
 
+@pytest.mark.parametrize(
+    "notes",
+    [
+        "waybill_line,waybill_codes,waybill_reasons,waybill_raw",  # as it was before there were bytes and columns
+        "waybill_line,waybill_part,waybill_bytes,waybill_codes,waybill_columns,waybill_reasons,waybill_raw",
+        "waybill_bytes,waybill_line",
+    ],
+)
+async def test_a_file_of_rejects_comes_back_with_whatever_notes_it_has(ingestor: Ingestor, notes: str) -> None:
+    event = await ingestor.deliver(WITH_REJECTS)
+    line = ",".join("4" if note == "waybill_line" else "" for note in notes.split(","))
+    body = f"{notes},order_id,customer,amount\n{line},3,'=Cem,3\n".encode()
+    await ingestor.deliver(body, corrects=event.file_id)
+    said = await ingestor.last_event()
+    assert (counts(said), said["closed_rejects"]) == ({"read": 1, "inserted": 1}, 1)
+    assert (await customers(ingestor))["3"] == "=Cem"
+
+
 async def test_rejects_of_a_correction_keep_the_lines_of_the_file_that_is_corrected(ingestor: Ingestor) -> None:
     event = await ingestor.deliver(WITH_REJECTS)
     body = await returned(ingestor, event, line3="2,Bob,2", line4="3,'=Cem,still", line5="4,Dan,x")
