@@ -72,8 +72,8 @@ async def _connect(dsn: str, what: str) -> "asyncpg.Connection[asyncpg.Record]":
         raise Unreachable(
             f"{what} at {address(dsn)} cannot be reached ({type(error).__name__}); {how_to_start()}"
         ) from None
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text")
+    # Nested values of the datasets are of type json, and shown as their texts.
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text")
     return connection
 
 

@@ -13,6 +13,9 @@ _TYPES = {
     "boolean": "boolean",
     "date": "date",
     "timestamp": "timestamptz",
+    "timestamp(6)": "timestamptz",
+    # Not jsonb: it would give other texts back, in another order and with other numbers.
+    "json": "json",
 }
 _DECIMAL = re.compile(r"^decimal\((\d{1,2}),(\d{1,2})\)$")
 

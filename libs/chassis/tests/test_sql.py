@@ -40,5 +40,7 @@ def test_a_string_constant_has_no_open_quote(text: str) -> None:
 
 def test_column_types_are_only_the_declared_ones() -> None:
     assert sql.column_type("decimal(12,2)").text == "numeric(12,2)"
+    assert sql.column_type("timestamp(6)").text == "timestamptz"
+    assert sql.column_type("json").text == "json"
     with pytest.raises(KeyError):
         sql.column_type("text; DROP TABLE x")

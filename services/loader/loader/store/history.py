@@ -95,4 +95,6 @@ def _canonical(relation: str, name: str, declared: str) -> Fragment:
             return fragment("to_char({column}, 'YYYY-MM-DD')", column=column)
         case "timestamp":
             return fragment("""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')""", column=column)
+        case "timestamp(6)":
+            return fragment("""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""", column=column)
     return fragment("{column}::text", column=column)

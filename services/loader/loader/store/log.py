@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 from chassis import Pool, Tx
-from chassis.sql import columns, sql
+from chassis.sql import Fragment, fragment, identifier, join, sql
 from pgpq import ArrowToPostgresBinaryEncoder
 from records.checksum import format_checksum
 
@@ -33,6 +33,8 @@ class Payload:
     """Versions as PostgreSQL's COPY takes them, and a few of them to be read back."""
 
     columns: tuple[str, ...]
+    nested: frozenset[str]
+    """Columns of json, which a connection would read as what the text means."""
     count: int
     pieces: tuple[bytes, ...]
     sample: list[tuple[Any, ...]]
@@ -47,7 +49,8 @@ def encode(versions: pl.DataFrame, business: dict[str, str], attempt: int, order
     table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     encoder = ArrowToPostgresBinaryEncoder(table.schema)
     pieces = (encoder.write_header(), *map(encoder.write_batch, table.to_batches()), encoder.finish())
-    return Payload(tuple(rows.columns), rows.height, pieces, sample(rows))
+    nested = frozenset(name for name, declared in business.items() if declared == "json")
+    return Payload(tuple(rows.columns), nested, rows.height, pieces, sample(rows))
 
 
 async def append(tx: Tx, place: Place, payload: Payload) -> None:
@@ -77,7 +80,7 @@ async def _check_sample(tx: Tx, place: Place, payload: Payload) -> None:
             SELECT {columns} FROM {log}
             WHERE _key = ANY ($1::text[]) AND _version = ANY ($2::text[]::bigint[])
             """,
-            columns=columns(payload.columns),
+            columns=_as_written(payload),
             log=place.log,
         ),
         [row[key] for row in payload.sample],
@@ -88,6 +91,14 @@ async def _check_sample(tx: Tx, place: Place, payload: Payload) -> None:
     # Other versions of the same keys may have been found with them.
     if not written.items() <= {(row[key], row[version]): tuple(row) for row in rows}.items():
         raise Mismatch("rows read back from the log are not those that were written")
+
+
+def _as_written(payload: Payload) -> Fragment:
+    """The columns, nested values as their texts."""
+    shown = (
+        fragment("{name}::text", name=name) if name in payload.nested else identifier(name) for name in payload.columns
+    )
+    return join(", ", shown)
 
 
 async def tally(db: Pool | Tx, place: Place, position: int) -> Tally:
