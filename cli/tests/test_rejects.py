@@ -34,6 +34,16 @@ async def stores(namespace: Namespace) -> AsyncIterator[Stores]:
             "INSERT INTO rejects (dataset_id, attempt, number, line, codes, reasons, raw)"
             " VALUES (1, 1, 1, 3, '{wrong_type}', '{id: x}', 'x,1')"
         )
+        await tx.execute(
+            "INSERT INTO rejects (dataset_id, attempt, number, line, codes, reasons, raw)"
+            " VALUES (1, 3, 1, 3, '{wrong_type}', '{id: x}', 'x,1'), (1, 3, 2, 8, '{wrong_type}', '{id: y}', 'y,1')"
+        )
+        # Of the second entry there is nothing to read, so the third begins with the same line.
+        await tx.execute(
+            "INSERT INTO parts (dataset_id, attempt, file_id, entry, first_line, rows) SELECT 1, 3, $1::uuid, e.*"
+            " FROM (VALUES ('a.csv', 1, 2), ('b.csv', 6, 0), ('c.csv', 6, 2)) e",
+            FILE["file_id"],
+        )
         row = (3, ["wrong_type", "rule"], ["id: x", HOSTILE], ["id", None], HOSTILE, 12, 4)
         await insert_rejects(tx, 1, 2, pl.DataFrame([row], REJECTS, orient="row"))
     with patch.dict(os.environ, namespace.environment):
@@ -50,6 +60,11 @@ async def test_a_reject_is_told_with_the_columns_of_its_faults_and_its_bytes(
     heading, _, row = capsys.readouterr().out.splitlines()
     assert heading.split() == ["line", "bytes", "why", "row", "as", "it", "came"]
     assert row.split()[:2] == ["3", "12-15"]
+
+
+async def test_a_reject_of_an_archive_is_told_with_its_entry_and_line_there(stores: Stores) -> None:
+    told = await find_rejects(stores, FILE | {"attempt": 3}, 10)
+    assert [(row["line"], row["part"], row["part_line"]) for row in told] == [(3, "a.csv", 3), (8, "c.csv", 3)]
 
 
 async def test_a_reject_of_a_database_that_was_filled_before_is_told_without_them(

@@ -24,23 +24,28 @@ csv.field_size_limit(1 << 30)
 async def find_rejects(stores: Stores, file: "Record", limit: int, only_open: bool = False) -> list[dict[str, Any]]:
     """The first rejects of the file's last attempt; or of those the ones that nothing corrected.
 
-    Those of a delivery are told with the part that they are in, and their line there.
+    Those of a delivery or an archive are told with the part that they are in, and their line there.
     """
     query = """
-        SELECT line, p.file_id AS part, line - p.first_line + 1 AS part_line,
+        SELECT line, p.file_id AS part, p.entry, line - p.first_line + 1 AS part_line,
             codes, reasons, r.columns, raw, start, size
         FROM rejects r JOIN datasets USING (dataset_id) LEFT JOIN LATERAL (
-            SELECT file_id, first_line FROM parts
+            SELECT file_id, entry, first_line FROM parts
             WHERE dataset_id = r.dataset_id AND attempt = r.attempt AND first_line <= line
-            ORDER BY first_line DESC LIMIT 1
+            ORDER BY first_line DESC, rows DESC LIMIT 1
         ) AS p ON true
         WHERE dataset = $1 AND attempt = $2 AND (NOT $4 OR EXISTS (
             SELECT FROM open_rejects o WHERE o.dataset_id = r.dataset_id AND o.attempt = r.attempt
               AND o.line = r.line AND closed_by IS NULL
         )) ORDER BY number LIMIT $3"""
     rows = await stores.ingestor(query, file["dataset"], file["attempt"], limit, only_open)
-    keys = await delivering.find_part_keys(stores, file)
-    return [dict(row) | {"part": keys.get(row["part"])} for row in rows]
+    keys, found = await delivering.find_part_keys(stores, file), [dict(row) for row in rows]
+    return [row | {"part": _part_name(keys.get(row["part"]), row.pop("entry"))} for row in found]
+
+
+def _part_name(key: str | None, entry: str | None) -> str | None:
+    """As in the file of rejects: the key in a delivery, the entry in an archive, both where that is in a delivery."""
+    return "!".join(name for name in (key, entry) if name) or None
 
 
 def write_rejects(found: list[dict[str, Any]], title: str | None = None) -> None:

@@ -240,6 +240,36 @@ async def test_the_waybill_of_a_delivery_lists_its_parts_and_each_part_has_one_t
     }
 
 
+async def test_the_entries_of_archives_are_in_the_waybill_and_add_up_in_their_part(db: Pool, files: Files) -> None:
+    await declare(db, marked())
+    await drop(db, files, A, B, DONE)
+    (event,) = await registered(db)
+    first, second = (part.file_id for part in event.parts)
+    entries = [("x.csv", 5, 3), ("y.csv", 9, 4)]
+    of_second = [PartCount(file_id=second, entry=name, first_line=line, rows=rows) for name, line, rows in entries]
+    read = (PartCount(file_id=first, first_line=1, rows=3), *of_second)
+    for outcome in (ingested(event).model_copy(update={"parts": read}), loaded(event)):
+        await note_outcome(outcome, db=db)
+    await write_waybills(db, files)
+    waybill = await waybill_of(files, event.file_id)
+    assert [(part["first_line"], part["rows"]) for part in waybill["parts"]] == [(1, 3), (5, 7)]
+    assert waybill["entries"] == [part.model_dump(mode="json") for part in of_second]
+
+
+async def test_an_archive_that_is_no_delivery_has_entries_and_no_parts(db: Pool, files: Files) -> None:
+    await declare(db, marked().model_copy(update={"group": None}))
+    await drop(db, files, A)
+    (event,) = await registered(db)
+    read = (PartCount(file_id=event.file_id, entry="x.csv", first_line=1, rows=2),)
+    for outcome in (ingested(event).model_copy(update={"parts": read}), loaded(event)):
+        await note_outcome(outcome, db=db)
+    await write_waybills(db, files)
+    waybill = await waybill_of(files, event.file_id)
+    assert (waybill["delivery"], waybill["parts"]) == (None, [])
+    assert [entry["entry"] for entry in waybill["entries"]] == ["x.csv"]
+    assert await db.fetchval("SELECT first_line FROM files WHERE file_id = $1", event.file_id) is None
+
+
 async def test_the_waybills_of_parts_say_that_their_delivery_is_held(db: Pool, files: Files) -> None:
     await declare(db, marked())
     await drop(db, files, A, DONE)

@@ -39,6 +39,8 @@ class Ingested:
     """How the file was read; None: from before that was said."""
     repairs: dict[str, int] = field(default_factory=dict)
     """Rows that were taken mended, by what was mended."""
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    """Files of archives, and what was read of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +166,7 @@ def _first_half(event: RecordsIngested) -> Ingested:
         checksum=f"{checksum:032x}",
         format=event.format.model_dump(mode="json", exclude_unset=True, exclude_none=True) if event.format else None,
         repairs={each.repair: each.rows for each in event.repairs},
+        entries=[part.model_dump(mode="json") for part in event.parts if part.entry],
     )
 
 

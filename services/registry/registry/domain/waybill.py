@@ -28,6 +28,7 @@ def render(file: Mapping[str, Any], history: Sequence[Mapping[str, Any]], output
         "removes": _named(file["removes"], file["subject"]),
         "delivery": _delivery(file),
         "parts": file["parts"],
+        "entries": (file["ingested"] or {}).get("entries", []),
         "rows": file["rows"],
         "mongodb": file["ingested"] and _pick(file["ingested"], "attempt position batches versions checksum"),
         "postgresql": file["loaded"],

@@ -262,13 +262,18 @@ async def _end_waiting(tx: Tx, files: Sequence[UUID], reason: str) -> None:
 
 
 async def note_parts(tx: Tx, parts: Sequence[PartCount]) -> None:
-    """What was read of each part of a delivery that took effect; they are locked."""
+    """What was read of each part of a delivery that took effect, of an archive all in it; they are locked."""
     if not parts:
         return
     await tx.execute(
-        "UPDATE files SET first_line = n.first_line, part_rows = n.rows, changed_at = now()"
-        " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS n(file_id, first_line, rows)"
-        " WHERE files.file_id = n.file_id",
+        """
+        WITH n AS (
+            SELECT file_id, min(first_line) AS first_line, sum(rows)::bigint AS rows
+            FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS each(file_id, first_line, rows) GROUP BY file_id
+        )
+        UPDATE files SET first_line = n.first_line, part_rows = n.rows, changed_at = now()
+        FROM n WHERE files.file_id = n.file_id AND delivery_id IS NOT NULL
+        """,
         [part.file_id for part in parts],
         [part.first_line for part in parts],
         [part.rows for part in parts],
