@@ -2,6 +2,7 @@
 
 import csv as csv_module
 import io
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
@@ -137,6 +138,21 @@ async def test_mended_rows_of_a_delivery_are_told_with_their_file_and_line_there
         ("4", "acme/orders/1.csv:2"),
     ]
     assert await marks(ingestor) == {"1": [MISSING], "2": [MISSING], "3": None}
+
+
+async def test_mended_rows_of_an_archive_are_told_with_their_entry_and_line_there(
+    ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mend(monkeypatch, line2=[MISSING])
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        entries.writestr("a.csv", csv("1,Ada,1"))
+        entries.writestr("b.csv", csv("2,Bob,2", "3,Cem,3"))
+    event = await ingestor.deliver(archive.getvalue())
+    assert [(row["waybill_line"], row["waybill_part"]) for row in await repairs_of(ingestor, event) or ()] == [
+        ("2", "a.csv:2"),
+        ("4", "b.csv:2"),
+    ]
 
 
 async def test_an_event_says_how_the_file_was_read(ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def attempt_in(folder: Path, job: Job, known: Known) -> Attempt:
         notes=notes,
         warnings=WarningTally(MAX_WARNED_LINES),
         subject=known.subject,
-        repairs=RepairSpool(folder, parts if file.parts else ()),
+        repairs=RepairSpool(folder, parts),
     )
 
 
