@@ -1,12 +1,13 @@
 """The declaration that a data file makes; nothing runs."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 from waybill.main import app
-from waybill_contracts import Column, parse_declaration
+from waybill_contracts import Column, Format, parse_declaration
 
 ORDERS = b"""id,Customer Name,amount,zip,paid at
 1,Anna,1.50,01067,2026-01-31
@@ -73,3 +74,22 @@ def test_a_name_that_is_no_dataset_is_wrong_use(data: Path, dataset: str, words:
     result = waybill("infer", data, "--to", dataset)
     assert (result.exit_code, result.stdout) == (2, "")
     assert words in result.stderr
+
+
+def test_a_dialect_that_is_recognised_is_part_of_the_declaration(data: Path) -> None:
+    data.write_bytes(gzip.compress(ORDERS.replace(b",", b";")))
+    result = waybill("infer", data, "--to", "acme/orders")
+    assert result.exit_code == 0
+    declaration = parse_declaration(result.stdout, "orders.yaml")
+    assert declaration.format == Format(delimiter=";")
+    assert list(declaration.columns) == ["id", "customer_name", "amount", "zip", "paid_at"]
+
+
+def test_a_dialect_in_doubt_is_said_with_every_way_to_read_the_file(data: Path) -> None:
+    data.write_bytes(b"Orders of today\n" + ORDERS)
+    result = waybill("infer", data, "--to", "acme/orders")
+    assert result.exit_code == 0
+    said = " ".join(result.stderr.split())
+    assert "how it is read is in doubt: it is not read in a usual way; it is read as number 1 of these:" in said
+    assert "1: 5 columns (id, Customer Name, amount, zip, paid at) with format: {" in said
+    assert parse_declaration(result.stdout, "orders.yaml").format.skip_lines == 1

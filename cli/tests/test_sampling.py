@@ -100,6 +100,15 @@ TRIAL = {
         {"line": 9, **SHORT, "raw": "6", "start": 82, "size": 2},
     ],
     "repairs": [],
+    "format": {
+        "type": "csv",
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "quote": '"',
+        "line_end": "lf",
+        "header": True,
+    },
+    "candidates": [],
     "warnings": [],
     "scores": {
         "completeness": {"id": 1.0, "customer": 0.8, "amount": 1.0},
@@ -279,3 +288,16 @@ def test_rows_of_one_key_and_different_order_are_stale_but_for_the_newest(data: 
     _, sample = check(data, "id,customer,amount\n1,1,1\n1,3,3\n1,2,2\n", declared)
     assert (sample["rows"]["inserted"], sample["rows"]["stale"], sample["rows"]["rejected"]) == (1, 2, 0)
     assert sample["typed"] == [{"line": 3, "values": {"id": "1", "customer": "3", "amount": "3.00"}}]
+
+
+def test_a_sample_of_another_dialect_is_read_and_the_dialect_is_told(data: Path) -> None:
+    code, sample = check(data, "id;customer;amount\n1;Anna;1.50\n2;Ben;2.00\n")
+    assert (code, sample["rows"]["inserted"], sample["format"]["delimiter"]) == (0, 2, ";")
+
+
+def test_a_sample_whose_dialect_is_in_doubt_is_held_and_looked_at_as_what_is_most_plausible(data: Path) -> None:
+    headless = "1,Anna,1.50\n2,Ben,2.00\n"
+    code, sample = check(data, headless)
+    assert (code, sample["outcome"], [reason["code"] for reason in sample["reasons"]]) == (1, "HELD", ["dialect"])
+    assert sample["candidates"][0]["format"]["header"] is False
+    assert (sample["rows"]["inserted"], sample["declaration"]["format"]["header"]) == (2, False)

@@ -1,22 +1,32 @@
 """The declaration that a data file makes; nothing needs to run."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from pydantic import ValidationError
+from records.archives import read_archive
+from records.contents import compression, readable, unpacked
 from records.errors import FileFault
 from records.formats import Reader, open_reader
 from records.header import business_name
 from records.infer import examine
 from records.proposals import with_proposal
-from waybill_contracts import Declaration, Format
+from records.recognise import Recognition, recognise, to_declare
+from records.recognise_trials import Candidate
+from waybill_contracts import Declaration, Format, Proposal
 
 from waybill import output
 from waybill.output import Refusal
 from waybill.references import DATASET, split_dataset
+from waybill.waybills import format_text
 
 UNNAMED = "example"
+SHOWN_COLUMNS = 6
+SHOWN_CHARACTERS = 40
 
 
 def inferred_declaration(data: Path, dataset: str | None) -> tuple[Declaration, list[str]]:
@@ -26,21 +36,61 @@ def inferred_declaration(data: Path, dataset: str | None) -> tuple[Declaration, 
         declaration = Declaration(organisation=organisation, table=table)
     except ValidationError as error:
         raise Refusal(f"{dataset}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
-    with data.open("rb") as source:
-        try:
-            found = examine(lambda: begin(source), declaration)
-        except FileFault as fault:
-            output.fail(f"{data}: {fault.code}: {fault.message}", output.BAD_ANSWER)
-    doubts = list(found.doubts)
+    try:
+        with opened(data) as content:
+            found = recognise(content, declaration, data.name)
+            doubts = doubts_of(found)
+            if found.candidates:
+                best = to_declare(found.candidates[0], found.candidates)
+                declaration = with_proposal(declaration, Proposal(format=best))
+            inferred = examine(beginning(content, found.format), declaration, found.format)
+    except FileFault as fault:
+        output.fail(f"{data}: {fault.code}: {fault.message}", output.BAD_ANSWER)
+    doubts += inferred.doubts
     if dataset is None:
         doubts.append(f"the dataset is called {declaration.dataset} until you say another name with --to acme/orders")
-    return with_proposal(declaration, found.proposal), doubts
+    return with_proposal(declaration, inferred.proposal), doubts
 
 
-def begin(source: BinaryIO) -> Reader:
-    """The reader of the opened file, from its beginning."""
-    source.seek(0)
-    return open_reader(source, Format())
+@contextmanager
+def opened(data: Path) -> Iterator[BinaryIO]:
+    """The file's content, unpacked; of an archive its first entry's."""
+    with data.open("rb") as source, TemporaryFile() as scratch:
+        packed = compression(source, Format())
+        entry = next(iter(read_archive(source).entries), None) if packed == "zip" else None
+        if packed == "zip" and entry is None:
+            raise FileFault("empty_file", "no file is in the archive")
+        yield unpacked(source, entry or packed, lambda: cast(BinaryIO, scratch))
+
+
+def beginning(content: BinaryIO, file_format: Format) -> Callable[[], Reader]:
+    """Begins to read the content, as often as it is called."""
+
+    def begin() -> Reader:
+        content.seek(0)
+        return open_reader(readable(content, file_format), file_format)
+
+    return begin
+
+
+def doubts_of(found: Recognition) -> list[str]:
+    """Why it is in doubt how the file is read, and in which ways it can be."""
+    if found.is_certain:
+        return []
+    told = [
+        f"{_way(number, each.header)} with format: {format_text(_declared(each, found))}"
+        for number, each in enumerate(found.candidates, 1)
+    ]
+    return [f"how it is read is in doubt: {found.why}; it is read as number 1 of these:", *told]
+
+
+def _declared(candidate: Candidate, found: Recognition) -> dict[str, object]:
+    return to_declare(candidate, found.candidates).model_dump(mode="json", exclude_unset=True)
+
+
+def _way(number: int, header: tuple[str, ...]) -> str:
+    shown = ", ".join(name[:SHOWN_CHARACTERS] for name in header[:SHOWN_COLUMNS])
+    return f"  {number}: {len(header)} columns ({shown}{', …' if len(header) > SHOWN_COLUMNS else ''})"
 
 
 def table_of(data: Path) -> str:

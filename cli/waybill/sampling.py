@@ -15,9 +15,12 @@ from chassis import Job
 from ingestor.domain.drift import likely_renames
 from ingestor.domain.holds import Held, Refused
 from ingestor.domain.registration import Dataset
+from ingestor.files.parts import Part
 from ingestor.jobs.attempt import Attempt, Known, Stores, attempt_in
 from ingestor.jobs.comparing import Changes
 from ingestor.jobs.ingest import guard, read_and_compare
+from ingestor.jobs.recognising import recognise_parts
+from ingestor.jobs.unpacking import unpack
 from ingestor.jobs.writing import cut
 from records.columns import canonical
 from records.errors import FileFault
@@ -27,7 +30,7 @@ from records.order import file_order
 from records.proposals import with_proposal
 from waybill_contracts import Declaration, DeclarationError, Proposal, RowCounts, uuid7
 
-from waybill.inferring import begin, table_of
+from waybill.inferring import table_of
 
 SHOWN_ROWS = 5
 SHOWN_REJECTS = 20
@@ -45,6 +48,10 @@ class Trial:
     reasons: list[dict[str, str]] = field(default_factory=list)
     """Why it would not be loaded."""
     remarks: list[str] = field(default_factory=list)
+    format: dict[str, Any] = field(default_factory=dict)
+    """How it was read."""
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    """The ways to read it, where that is in doubt; it was read in the first."""
     drift: dict[str, Any] = field(default_factory=dict)
     rows: RowCounts | None = None
     typed: list[dict[str, Any]] = field(default_factory=list)
@@ -73,7 +80,7 @@ async def try_out(declaration: Declaration, data: Path) -> Trial:
     if len(trial.declaration.rules) < len(declaration.rules):
         trial.remarks.append("rules that refer to other datasets are not checked")
     try:
-        _complete(trial, data)
+        await _complete(trial, data)
         await _take_in(trial, data)
     except Refused as refused:
         trial.stop("REFUSED", (refused.code, refused.text))
@@ -89,13 +96,29 @@ def _alone(declaration: Declaration, data: Path) -> Declaration:
     return declaration.model_copy(update={"table": table, "rules": rules})
 
 
-def _complete(trial: Trial, data: Path) -> None:
-    with data.open("rb") as source:
+async def _complete(trial: Trial, data: Path) -> None:
+    """What is to be found out before rows are read; a file in doubt is looked at as what is most plausible."""
+    for _ in range(2):
+        with _attempt(trial.declaration, data) as attempt:
+            await unpack(attempt)
+            try:
+                recognise_parts(attempt)
+            except Held as held:
+                trial.candidates = held.reasons[0].facts["candidates"]
+                _note_proposal(trial, held)
+                continue
+            _look_at(attempt.parts[0], trial)
+            return
+
+
+def _look_at(part: Part, trial: Trial) -> None:
+    trial.format = part.format.model_dump(mode="json", exclude_none=True)
+    with part.open() as source:
         if not trial.declaration.is_complete:
-            found = examine(lambda: begin(source), trial.declaration)
+            found = examine(lambda: part.begin(source), trial.declaration, part.format)
             trial.declaration = with_proposal(trial.declaration, found.proposal)
             trial.remarks += found.doubts
-        header = match(begin(source).header, trial.declaration)
+        header = match(part.begin(source).header, trial.declaration)
     trial.drift = {
         "unknown": list(header.unknown),
         "missing": list(header.missing),
@@ -105,12 +128,12 @@ def _complete(trial: Trial, data: Path) -> None:
 
 async def _take_in(trial: Trial, data: Path) -> None:
     """The ingestor's steps; a file that is held for its columns is read as if what is proposed were declared."""
-    for _ in range(2):
+    for is_last in (False, True):
         with _attempt(trial.declaration, data) as attempt:
             try:
                 changes = await read_and_compare(attempt, NO_SERVERS)
             except Held as held:
-                if trial.reasons:
+                if is_last:
                     return
                 _note_proposal(trial, held)
                 continue

@@ -4,12 +4,15 @@ from typing import Any
 
 from waybill import output
 from waybill.correcting import write_rejects
+from waybill.deciding import write_candidates
 from waybill.sampling import Trial
+from waybill.waybills import format_text
 
 
 def write_trial(trial: Trial) -> None:
     """What would become of the file, why, and what it is like."""
     output.write_table(("what", "value"), _facts(trial))
+    write_candidates(trial.candidates)
     if trial.typed:
         names = list(trial.declaration.columns)
         rows = [[row["line"], *(row["values"][name] for name in names)] for row in trial.typed]
@@ -31,6 +34,7 @@ def write_trial(trial: Trial) -> None:
 def _facts(trial: Trial) -> list[list[Any]]:
     facts: list[list[Any]] = [["as the first file", trial.outcome]]
     facts += [[reason["code"], reason["reason"]] for reason in trial.reasons]
+    facts += [["format", format_text(trial.format)]] if trial.format else []
     facts += [["may be renamed", f"{new} is {old}"] for new, old in trial.drift.get("likely", {}).items()]
     if trial.rows:
         counts = trial.rows.model_dump()

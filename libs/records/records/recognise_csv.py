@@ -61,6 +61,8 @@ def by_names(sample: Sample, declared: Format, declaration: Declaration) -> list
     found: dict[str, Format] = {}
     for dialect in dialects(sample, declared, declaration, skips=name_lines(sample, declared, declaration)):
         delimiter, skipped = dialect.delimiter or "", dialect.skip_lines or 0
+        if dialect.line_end == "any" and not declared.line_end:
+            continue
         if delimiter in found or any(skipped > (other.skip_lines or 0) for other in found.values()):
             continue
         if has_names(header_of(sample, dialect), declaration):
@@ -107,7 +109,8 @@ def is_by_names(best: Candidate, others: Iterable[Candidate], declaration: Decla
     if best.known < 2 or 2 * best.known < len(declaration.columns) or best.format.header is False:
         return False
     rivals = [other for other in others if other.known and other.format.header is not False]
-    usual = not best.format.comment and best.format.quote == '"' and not best.format.escape
+    way = best.format
+    usual = not way.comment and way.quote == '"' and not way.escape and way.line_end != "any"
     return usual and all(_places_header_alike(best, other) for other in rivals)
 
 
@@ -119,6 +122,8 @@ def _places_header_alike(one: Candidate, other: Candidate) -> bool:
 def _is_usual(best: Candidate, others: Sequence[Candidate], declared: Format) -> bool:
     """Whether no more than delimiter, quote, escape and line end are recognised in it, and these on good evidence."""
     found = best.format
+    if found.line_end == "any" and not declared.line_end:
+        return False
     if found.delimiter in RARE_DELIMITERS and not declared.delimiter:
         return False
     if (found.comment, found.header) != (declared.comment, declared.header is not False):

@@ -20,6 +20,7 @@ from ingestor.domain.drift import Drift, Samples, is_tolerated, judge_drift, mer
 from ingestor.domain.holds import UNDECLARED, Held, Reason
 from ingestor.files.parts import Part
 from ingestor.jobs.attempt import Attempt
+from ingestor.jobs.recognising import recognise_parts
 
 SAMPLE_ROWS = 3
 
@@ -29,20 +30,21 @@ class Header:
     """How a part begins: what its columns are called in it, and how the declaration reads that."""
 
     part: Part
-    sent: list[str]
+    sent: Sequence[str]
     match: Match
 
 
 def complete(attempt: Attempt) -> None:
-    """Raises Held with what the file shows, where the declaration leaves columns or key to be found in the first file.
+    """Find out how each part is read; Held where that is in doubt, or columns or key are left to be found in the file.
 
     It is taken at once under the declaration that this makes, and so is every later one. Of a delivery its first part
     shows it.
     """
+    recognise_parts(attempt)
     if not attempt.declaration.is_complete:
         first = attempt.parts[0]
         with first.open() as source:
-            proposal = infer(lambda: first.begin(source), attempt.declaration)
+            proposal = infer(lambda: first.begin(source), attempt.declaration, first.format)
         reason = Reason(UNDECLARED, "columns and key are found in this file, and declared from now on")
         raise Held([reason], proposal=proposal, decided_by="inference")
 
@@ -83,8 +85,11 @@ def _moved(block: Block, part: Part) -> Block:
 
 def _read_header(part: Part, attempt: Attempt) -> Header:
     """The header as the declaration reads it; notes in a file of rejects that comes back are no drift."""
-    with part.reader() as reader:
-        sent = reader.header
+    sent = part.header
+    if sent is None:
+        with part.reader() as reader:
+            sent = reader.header
+    with part.named_in_faults():
         found = match(sent, attempt.declaration)
     if attempt.file.corrects:
         found = replace(found, unknown=tuple(name for name in found.unknown if name not in NOTES))
