@@ -169,19 +169,24 @@ class ByteDecoder:
 
 def _sizes(encoding: str) -> Callable[[bytes], int]:
     """How many bytes text that came out took in the file."""
-    if encoding.startswith("utf-16"):
-        return lambda utf8: _count(utf8, other=2, four=4)
-    if encoding.startswith("utf-32"):
-        return lambda utf8: _count(utf8, other=4, four=4)
     if encoding in MULTIBYTE:
-        return lambda utf8: utf8.count(b"\xff") + len(utf8.replace(b"\xff", b"").decode().encode(encoding))
-    return lambda utf8: _count(utf8, other=1, four=1)
+        return lambda utf8: _encoded_size(utf8, encoding)
+    unit = {"utf-16": 2, "utf-32": 4}.get(encoding[:6], 1)
+    return lambda utf8: _counted_size(utf8, unit)
 
 
-def _count(utf8: bytes, *, other: int, four: int) -> int:
-    """Bytes of the file, by the first byte of each character."""
+def _encoded_size(utf8: bytes, encoding: str) -> int:
+    if utf8.isascii():
+        return len(utf8)
+    return utf8.count(b"\xff") + len(utf8.replace(b"\xff", b"").decode().encode(encoding))
+
+
+def _counted_size(utf8: bytes, unit: int) -> int:
+    """By the first byte of each character; what is beyond the first plane is a pair of UTF-16."""
+    if utf8.isascii():
+        return len(utf8) * unit
     data = np.frombuffer(utf8, np.uint8)
     characters = int(np.count_nonzero((data & 0xC0) != 0x80))
     invalid = int(np.count_nonzero(data == 0xFF))
-    long = int(np.count_nonzero(data >= 0xF0)) - invalid
-    return (characters - invalid - long) * other + long * four + invalid
+    pairs = int(np.count_nonzero(data >= 0xF0)) - invalid if unit == 2 else 0
+    return (characters - invalid + pairs) * unit + invalid
