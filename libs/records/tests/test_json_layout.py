@@ -89,6 +89,8 @@ REFUSED = {
     b'[{"a":1} x,{"a":2}]': "bad_array",
     b'[x {"a":1},{"a":2}]': "bad_array",
     b'[{"a":1}{"a":2}]': "bad_array",
+    b'[1 2,{"a":2}]': "bad_array",
+    b'["x" "y",{"a":2}]': "bad_array",
     b'[{"a":"x}, {"b":"y"}, {"c":"z}, {"d":1}]': "bad_array",
     b'[{"a":"x"y"z"},{"a":2}]': "bad_array",
     b'[{\\"a\\":1}]': "bad_array",
