@@ -6,9 +6,10 @@ import io
 import zipfile
 from typing import Any
 
+import polars as pl
 import pytest
 from backports import zstd
-from driven_ingestor import Ingestor, csv, declaration
+from driven_ingestor import HEADER, Ingestor, csv, declaration
 from ingestor.files import parts
 from ingestor.jobs import ingest
 from records.packing import Caps
@@ -136,6 +137,33 @@ async def test_entries_of_an_archive_in_a_delivery_are_told_with_both_names(inge
         ("7", f"{names[1]}!b.csv:2", "wrong_type"),
         ("9", f"{names[1]}!b.csv:4", "too_many_fields"),
     ]
+
+
+def parquet(*rows: tuple[int, str, str]) -> bytes:
+    target = io.BytesIO()
+    columns = {name: [str(row[number]) for row in rows] for number, name in enumerate(HEADER.split(","))}
+    pl.DataFrame(columns).write_parquet(target)
+    return target.getvalue()
+
+
+async def test_entries_of_several_formats_are_one_file(ingestor: Ingestor) -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", csv("1,Ada,1"))
+        archive.writestr("b.parquet", parquet((2, "Bob", "2"), (3, "Cem", "x")))
+        archive.writestr("c.jsonl", b'{"order_id": 4, "customer": "Dan", "amount": 4}\n')
+    event = await ingestor.deliver(target.getvalue(), ALL)
+    said = await ingestor.last_event()
+    assert counts(said) == {"read": 4, "inserted": 3, "rejected": 1}
+    assert [(part["entry"], part["rows"]) for part in said["parts"]] == [("a.csv", 1), ("b.parquet", 2), ("c.jsonl", 1)]
+    assert [(key, customer) for key, _, customer in await stored(ingestor)] == [
+        ("1", "Ada"),
+        ("2", "Bob"),
+        ("4", "Dan"),
+    ]
+    assert [part for _, part, _ in await rejects(ingestor, event)] == ["b.parquet:2"]
+    await ingestor.deliver(gzip.compress(parquet((1, "Ada", "1"), (5, "Eva", "5"))), ALL)
+    assert counts(await ingestor.last_event()) == {"read": 2, "inserted": 1, "unchanged": 1}
 
 
 async def test_rows_of_two_entries_with_one_key_are_judged_as_within_one_file(ingestor: Ingestor) -> None:
