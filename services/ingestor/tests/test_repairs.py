@@ -165,3 +165,39 @@ async def test_an_event_says_how_the_file_was_read(ingestor: Ingestor, monkeypat
     monkeypatch.setattr("ingestor.jobs.attempt.parts_of", parts_of)
     await ingestor.deliver(csv("1,Ada,1"))
     assert (await ingestor.last_event())["format"] == {"type": "csv", "delimiter": ",", "encoding": "utf-8"}
+
+
+async def test_rows_are_mended_as_the_declaration_allows_and_in_no_other_way(ingestor: Ingestor) -> None:
+    declared = declaration(format={"repair": ["missing_fields", "empty_extra_fields"]})
+    event = await ingestor.deliver(
+        csv("1,Ada,1", "2,Bob", "x,Eve", "3,Cem,3,,", "4,Dan,4,more", '5,D"o,5', "6,Flo", "6,Fay"), declared
+    )
+    said = await ingestor.last_event()
+    assert (said["rows"]["inserted"], said["rows"]["rejected"]) == (3, 5)
+    assert counted(said) == {"empty_extra_fields": 1, MISSING: 1}
+    assert await marks(ingestor) == {"1": None, "2": [MISSING], "3": ["empty_extra_fields"]}
+    assert [(row["waybill_line"], row["waybill_raw"]) for row in await repairs_of(ingestor, event) or ()] == [
+        ("3", "2,Bob"),
+        ("5", "3,Cem,3,,"),
+    ]
+    rejects = await ingestor.all("SELECT line, codes FROM rejects ORDER BY line")
+    assert [(row["line"], row["codes"]) for row in rejects] == [
+        (4, ["wrong_type"]),
+        (6, ["too_many_fields"]),
+        (7, ["quote_in_field"]),
+        (8, ["conflict"]),
+        (9, ["conflict"]),
+    ]
+
+
+async def test_a_mended_row_says_what_the_same_row_says_that_came_whole(ingestor: Ingestor) -> None:
+    declared = declaration(format={"repair": ["missing_fields"]})
+    await ingestor.deliver(csv("1,Ada,", "2,Bob,2"), declared)
+    await ingestor.deliver(csv("1,Ada", "2,Bob,2"), declared)
+    said = await ingestor.last_event()
+    assert (said["rows"]["unchanged"], counted(said)) == (2, {MISSING: 1})
+    await ingestor.deliver(csv("1,Ada", "2,Bob"), declared)
+    said = await ingestor.last_event()
+    assert (said["rows"]["unchanged"], said["rows"]["updated"]) == (1, 1)
+    changed = [document for document in await ingestor.stored() if document["version"] == 2]
+    assert [(each["key"], each["changed"], each["repaired"]) for each in changed] == [("2", ["amount"], [MISSING])]
