@@ -109,3 +109,8 @@ def test_rows_without_line_or_hash_have_no_key() -> None:
 def test_no_rows_have_neither_lines_nor_hashes() -> None:
     assert line_keys(pl.Series("_line", [], pl.Int64), FILE).to_list() == []
     assert content_keys(pl.Series("_hash", [], pl.Binary)).to_list() == []
+
+
+def test_keys_that_only_look_alike_are_of_different_records() -> None:
+    alike = [("\u00e9",), ("e\u0301",), ("É",), ("\u00e9 ",), (" \u00e9",), ("\u00e9\u200b",), ("\uff45",)]
+    assert len(set(written(alike))) == len(alike)
