@@ -11,6 +11,7 @@ from waybill_contracts.format import Format, FormatType
 
 from records.block import Block
 from records.csv import CsvReader
+from records.formats.excel import open_excel
 from records.formats.json import open_json
 from records.formats.jsonl import open_jsonl
 from records.formats.parquet import ParquetReader
@@ -44,6 +45,7 @@ FORMATS: dict[FormatType, Opener] = {
     "json": open_json,
     "jsonl": open_jsonl,
     "parquet": ParquetReader.of_format,
+    "excel": open_excel,
 }
 
 
