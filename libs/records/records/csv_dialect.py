@@ -27,12 +27,16 @@ class Grammar(NamedTuple):
 
     field: re.Pattern[bytes]
     good_fields: re.Pattern[bytes]
-    good_record: re.Pattern[bytes]
     last_field: re.Pattern[bytes]
     lax_fields: re.Pattern[bytes]
     lax_record: re.Pattern[bytes]
     lax_field: re.Pattern[bytes]
     """Quoted part, what follows it or is not quoted, and the separator, in a record without its line end."""
+
+    @property
+    def walked(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes], re.Pattern[bytes]]:
+        """What a record is taken apart with."""
+        return self.good_fields, self.last_field, self.lax_record
 
 
 def _grammar(quoted: bytes, plain: bytes = rb"[^,\n]*+") -> Grammar:
@@ -41,7 +45,6 @@ def _grammar(quoted: bytes, plain: bytes = rb"[^,\n]*+") -> Grammar:
     return Grammar(
         field=re.compile(rb"(" + quoted + rb'|[^",\n]*+)(,|\r?\n)'),
         good_fields=re.compile(rb"(?:" + field + rb",)*"),
-        good_record=re.compile(rb"(?:" + field + rb",)*" + field + rb"\r?\n"),
         last_field=re.compile(field + rb"\r?\n"),
         lax_fields=re.compile(rb"(?:" + lax + rb",)*"),
         lax_record=re.compile(rb"(?:" + lax + rb",)*" + lax + rb"\n"),

@@ -77,7 +77,7 @@ class FaultFinder:
             high = np.flatnonzero(layout.original >= 0x80)
             suspects = np.unique(np.searchsorted(layout.line_ends, high))
             invalid = [at for record in suspects for at in _invalid_utf8(layout, record)]
-            found.append(self._at(np.array(invalid, np.int64), "invalid_utf8", "invalid UTF-8"))
+            found.append(self._at(np.array(invalid, np.int64), "invalid_utf8", f"invalid {layout.piece.encoding}"))
         return found
 
     def _at_bare(self, positions: Positions, code: str, what: str) -> pl.DataFrame:

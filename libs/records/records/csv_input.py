@@ -40,6 +40,7 @@ class Input:
         self._held = b""
         self._added = 0
         self._sent_size: Callable[[bytes], int] = source.sent_size if isinstance(source, Utf8) else len
+        self._encoding = source.encoding if isinstance(source, Utf8) else "UTF-8"
         self.data = b""
         self.common = b""
         """The same in common signs."""
@@ -95,6 +96,7 @@ class Input:
             comments=found.comments,
             dialect=self._dialect,
             sent_size=self._sent_size,
+            encoding=self._encoding,
         )
 
     def take(self, found: Scan) -> Piece:
@@ -112,9 +114,8 @@ class Input:
     def need_more(self, most: int, code: str, since: int = 0) -> None:
         """Read on, unless what begins at `since` cannot end, or is too long already, its line end apart."""
         if self.is_at_end:
-            raise FileFault(
-                "unclosed_quote", f"the quote that starts on line {self._line_of_quote(since)} is not closed"
-            )
+            line = self._line_of_quote(since)
+            raise FileFault("unclosed_quote", f"the quote that starts on line {line} is never closed")
         if len(self.data) - since - 1 > most:
             line = self._line_at(since)
             raise FileFault(code, f"the record that starts on line {line} does not end within {most} bytes")

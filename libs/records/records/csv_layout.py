@@ -38,6 +38,8 @@ class Piece:
     dialect: Dialect = COMMON
     sent_size: Callable[[bytes], int] = len
     """How many bytes of the file these bytes stood for."""
+    encoding: str = "UTF-8"
+    """Of the file."""
 
 
 class Layout:

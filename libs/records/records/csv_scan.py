@@ -101,22 +101,45 @@ class _Walk:
         self._dialect = dialect
         self._starts = comment_starts
         self._next = 0
+        self._quote = -1
         self._found = Scan(0)
 
     def run(self) -> Scan:
-        found, quote = self._found, -1
-        while True:
-            if quote < found.end:
-                quote = self._common.find(b'"', found.end)
-                quote = quote if quote >= 0 else len(self._common)
-            comment = self._next_comment(quote)
-            if comment is None and quote == len(self._common):
-                found.end = max(self._rest(), found.end)
-                return found
-            end = self._pass_record(quote) if comment is None else self._pass_comment(comment)
+        found = self._found
+        while (comment := self._pass_records()) is not None:
+            found.end = comment
+            end = self._common.find(b"\n", comment) + 1
             if not end:
-                return found
+                break
+            found.comments.append((comment, end))
             found.end = end
+        return found
+
+    def _pass_records(self) -> int | None:
+        """Pass the records up to the next comment, and give its start; None where there is none before the end."""
+        common, found, has_comments = self._common, self._found, bool(self._starts)
+        good_fields, last_field, lax_record = self._dialect.grammar.walked
+        while True:
+            if (quote := self._quote) < found.end:
+                quote = common.find(b'"', found.end)
+                self._quote = quote = quote if quote >= 0 else len(common)
+            if has_comments and (comment := self._next_comment(quote)) is not None:
+                return comment
+            if quote == len(common):
+                found.end = max(self._rest(), found.end)
+                return None
+            start = max(common.rfind(b"\n", found.end, quote) + 1, found.end)
+            prefix = good_fields.match(common, start)
+            at = prefix.end() if prefix else start
+            rest = last_field.match(common, at)
+            if not rest:
+                rest = lax_record.match(common, at)
+                if not rest:
+                    found.end = start
+                    return None
+                code = TEXT_AFTER_QUOTE if common[at] == QUOTE else QUOTE_IN_FIELD
+                found.faults.append(QuoteFault(start, rest.end(), code, at))
+            found.end = rest.end()
 
     def _next_comment(self, before: int) -> int | None:
         """Start of the next comment that no quote comes before."""
@@ -132,29 +155,6 @@ class _Walk:
             return True
         before = self._common[self._found.end : line - 1].removesuffix(b"\r")
         return (len(before) - len(before.rstrip(b"\\"))) % 2 == 0
-
-    def _pass_comment(self, start: int) -> int:
-        end = self._common.find(b"\n", start) + 1
-        self._found.end = start
-        if end:
-            self._found.comments.append((start, end))
-        return end
-
-    def _pass_record(self, quote: int) -> int:
-        """The end of the record that this quote is the first in, 0 where it has none yet."""
-        common, grammar, since = self._common, self._dialect.grammar, self._found.end
-        start = max(common.rfind(b"\n", since, quote) + 1, since)
-        prefix = grammar.good_fields.match(common, start)
-        at = prefix.end() if prefix else start
-        if good := grammar.last_field.match(common, at):
-            return good.end()
-        lax = grammar.lax_record.match(common, at)
-        if not lax:
-            self._found.end = start
-            return 0
-        code = TEXT_AFTER_QUOTE if common[at] == QUOTE else QUOTE_IN_FIELD
-        self._found.faults.append(QuoteFault(start, lax.end(), code, at))
-        return lax.end()
 
     def _rest(self) -> int:
         """The end of the last whole record where no quote and no comment is left."""
