@@ -247,6 +247,13 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "bad_archive",
         "3 entries",
     ),
+    "another size in the entry": (lambda: patched(TWO_FILES, 22, "<L", 9), "bad_archive", "other sizes"),
+    "another sum in the entry": (lambda: patched(TWO_FILES, 14, "<L", 9), "bad_archive", "other sizes"),
+    "other sizes behind the entry": (
+        lambda: zipped(("a.csv", ONE), streamed=True).replace(b"PK\x07\x08", b"PK\x07\x09"),
+        "bad_archive",
+        "belong to no entry",
+    ),
     "a folder with content": (lambda: zipped(("a/", b"x"), ("b.csv", ONE)), "bad_archive", "is a folder"),
 }
 
