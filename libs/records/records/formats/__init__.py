@@ -46,6 +46,7 @@ FORMATS: dict[FormatType, Opener] = {
     "jsonl": open_jsonl,
     "parquet": ParquetReader.of_format,
     "excel": open_excel,
+    "tsv": CsvReader.of_format,
 }
 
 
