@@ -13,7 +13,7 @@ SIZES ?= 0.5 1
 export UV_FROZEN := 1
 say = @printf '\033[1m== make $@:\033[0m %s\n' "$$(sed -n 's/^$@:.*\#\# //p' Makefile)"
 
-.PHONY: help demo test check lint bench bench-large chaos up setup sync uv
+.PHONY: help demo test check lint bench bench-large chaos fuzz up setup sync uv
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 19
@@ -56,6 +56,10 @@ bench-large: setup  ## how much memory files of 0.5 and 1 GB take, plain and pac
 chaos: setup  ## every server away for two minutes under load; recovery without a restart
 	$(say)
 	WAYBILL_AWAY_SECONDS=120 $(UV) run pytest tests/system -m chaos --timeout=3600
+
+fuzz: sync  ## damaged files of every format, ten minutes each; FORMATS="csv json" EACH=60 sets others
+	$(say)
+	$(UV) run python -m tests.fuzz --seconds $(or $(EACH),600) $(FORMATS)
 
 up: setup  ## servers and services in the foreground until Ctrl-C
 	$(say)
