@@ -24,11 +24,11 @@ async def open_lines(ingestor: Ingestor) -> list[int]:
     ]
 
 
-async def customers(ingestor: Ingestor) -> dict[str, str]:
+async def customers(ingestor: Ingestor) -> dict[str, str | None]:
     """Key -> customer of the live records."""
     documents = {bytes(document["_id"].binary): document["data"] for document in await ingestor.stored()}
     rows = await ingestor.all("SELECT key, record FROM heads WHERE NOT deleted ORDER BY key")
-    return {row["key"]: documents[row["record"]]["customer"] for row in rows}
+    return {row["key"]: documents[row["record"]].get("customer") for row in rows}
 
 
 async def returned(ingestor: Ingestor, event: FileRegistered, attempt: int = 1, **mended: str) -> bytes:
@@ -91,6 +91,20 @@ async def test_a_file_of_rejects_comes_back_with_whatever_notes_it_has(ingestor:
     assert (await customers(ingestor))["3"] == "=Cem"
 
 
+async def test_a_file_of_rejects_comes_back_as_it_was_given_whatever_format_the_senders_files_have(
+    ingestor: Ingestor,
+) -> None:
+    declared = declaration(format={"delimiter": ";", "quote": "'", "null_values": ["-"]})
+    event = await ingestor.deliver(csv("1,Ada,1", "2,'B;ob',x", "3,-,y").replace(b",", b";"), declared)
+    rejects = await ingestor.output(event.file_id, 1)
+    assert rejects
+    mended = rejects.replace(b",x\n", b",2\n").replace(b",y\n", b",3\n")
+    await ingestor.deliver(mended, declared, corrects=event.file_id)
+    said = await ingestor.last_event()
+    assert (counts(said), said["closed_rejects"]) == ({"read": 2, "inserted": 2}, 2)
+    assert await customers(ingestor) == {"1": "Ada", "2": "B;ob", "3": None}
+
+
 async def test_rejects_of_a_correction_keep_the_lines_of_the_file_that_is_corrected(ingestor: Ingestor) -> None:
     event = await ingestor.deliver(WITH_REJECTS)
     body = await returned(ingestor, event, line3="2,Bob,2", line4="3,'=Cem,still", line5="4,Dan,x")
@@ -100,6 +114,22 @@ async def test_rejects_of_a_correction_keep_the_lines_of_the_file_that_is_correc
     await ingestor.deliver(again, corrects=event.file_id)
     assert (await ingestor.last_event())["closed_rejects"] == 1
     assert await open_lines(ingestor) == [4]
+
+
+async def test_rows_of_a_correction_that_conflict_are_told_once_with_the_lines_that_they_correct(
+    ingestor: Ingestor,
+) -> None:
+    event = await ingestor.deliver(WITH_REJECTS)
+    body = await returned(ingestor, event, line3="2,Bob,2", line4="2,Cem,3")
+    again = await ingestor.deliver(body, corrects=event.file_id)
+    assert counts(await ingestor.last_event()) == {"read": 2, "rejected": 2}
+    rejects = await ingestor.output(again.file_id, 2)
+    assert rejects
+    table = list(csv_module.DictReader(io.StringIO(rejects.decode())))
+    assert [(row["waybill_line"], row["waybill_codes"], row["customer"]) for row in table] == [
+        ("3", "conflict", "Bob"),
+        ("4", "conflict", "Cem"),
+    ]
 
 
 async def test_rows_without_their_lines_close_the_rejects_of_their_keys(ingestor: Ingestor) -> None:

@@ -155,16 +155,12 @@ async def test_mended_rows_of_an_archive_are_told_with_their_entry_and_line_ther
     ]
 
 
-async def test_an_event_says_how_the_file_was_read(ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = parts.parts_of
-    recognised = Format(type="csv", delimiter=",", encoding="utf-8")
-
-    def parts_of(*arguments: Any) -> list[parts.Part]:
-        return [replace(part, format=recognised) for part in begun(*arguments)]
-
-    monkeypatch.setattr("ingestor.jobs.attempt.parts_of", parts_of)
-    await ingestor.deliver(csv("1,Ada,1"))
-    assert (await ingestor.last_event())["format"] == {"type": "csv", "delimiter": ",", "encoding": "utf-8"}
+async def test_an_event_says_how_the_file_was_read_as_declared_and_as_recognised(ingestor: Ingestor) -> None:
+    declared = declaration(format={"null_values": ["-"], "encoding": "windows-1252"})
+    await ingestor.deliver(csv("1,Ada,1", "2,-,2").replace(b",", b";"), declared)
+    said = (await ingestor.last_event())["format"]
+    assert (said["type"], said["delimiter"], said["header"]) == ("csv", ";", True)
+    assert (said["encoding"], said["null_values"]) == ("windows-1252", ["-"])
 
 
 async def test_rows_are_mended_as_the_declaration_allows_and_in_no_other_way(ingestor: Ingestor) -> None:
@@ -188,6 +184,22 @@ async def test_rows_are_mended_as_the_declaration_allows_and_in_no_other_way(ing
         (8, ["conflict"]),
         (9, ["conflict"]),
     ]
+
+
+async def test_the_sender_of_a_mended_row_that_is_refused_gets_it_back_as_it_came(ingestor: Ingestor) -> None:
+    declared = declaration(format={"repair": ["missing_fields", "invalid_bytes"]}, guards={"max_reject_share": 1})
+    body = csv("x,B@b", "2,C@m,2", "2,Cam,2", "y,Dan,1").replace(b"@", b"\xf6")
+    event = await ingestor.deliver(body, declared)
+    written = await ingestor.output(event.file_id, 1)
+    assert written
+    rows = sorted(csv_module.DictReader(io.StringIO(written.decode())), key=lambda row: int(row["waybill_line"]))
+    assert [(row["waybill_codes"], bool(row["waybill_raw"]), row["order_id"], row["customer"]) for row in rows] == [
+        ("wrong_type", True, "", ""),
+        ("conflict", True, "", ""),
+        ("conflict", False, "2", "Cam"),
+        ("wrong_type", False, "y", "Dan"),
+    ]
+    assert await repairs_of(ingestor, event) is None
 
 
 async def test_a_mended_row_says_what_the_same_row_says_that_came_whole(ingestor: Ingestor) -> None:

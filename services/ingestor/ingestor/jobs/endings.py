@@ -17,7 +17,6 @@ from waybill_contracts import (
     FileRefused,
     FileRegistered,
     FileSkipped,
-    Format,
     Hold,
     RecordsIngested,
     RepairCount,
@@ -31,7 +30,7 @@ from ingestor.domain.holds import Held, Refused
 from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Position
 from ingestor.domain.statement import Statement
-from ingestor.files.parts import AS_RECOGNISED, count_parts
+from ingestor.files.parts import count_parts
 from ingestor.files.spool import read_notes
 from ingestor.jobs.attempt import Attempt, Stores
 from ingestor.jobs.comparing import Changes
@@ -238,7 +237,7 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         order=attempt.statement.order,
         order_column=attempt.statement.order_column,
         corrects=file.corrects,
-        format=_format(attempt),
+        format=None if file.removes else attempt.parts[0].format,
         warnings=tuple(RuleCount(rule=rule, rows=count) for rule, count in attempt.warnings.counts.items()),
         repairs=tuple(
             RepairCount.model_validate({"repair": name, "rows": count})
@@ -246,12 +245,6 @@ def _records_ingested(attempt: Attempt, rows: RowCounts, batches: tuple[Batch, .
         ),
         parts=count_parts(attempt.parts),
     )
-
-
-def _format(attempt: Attempt) -> Format | None:
-    """How the file was read, of a delivery its first part; None where nothing was read or had to be found out."""
-    told = attempt.parts[0].format
-    return None if attempt.file.removes or told == AS_RECOGNISED else told
 
 
 def _source(file: FileRegistered) -> Source:

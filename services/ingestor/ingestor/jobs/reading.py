@@ -69,7 +69,9 @@ def _read_part(header: Header, attempt: Attempt) -> Generator[Block, None, int]:
     with part.reader() as reader:
         for block in reader.blocks(header.match.names):
             part.rows += block.frame.height + block.rejects.height
-            yield _with_nulls(_as_sent(_moved(block, part), attempt), header.match.missing)
+            moved = _moved(block, part)
+            _note_lines(moved, attempt)
+            yield _with_nulls(_as_sent(moved, attempt), header.match.missing)
         reader.prove()
     return reader.line - 1
 
@@ -127,13 +129,21 @@ def _added(header: Header, attempt: Attempt) -> dict[str, Column]:
 
 
 def _as_sent(block: Block, attempt: Attempt) -> Block:
-    """The rows as they were before the file of rejects made them safe; their lines there are noted."""
-    if not attempt.file.corrects or LINE not in block.frame.columns:
+    """The rows as they were before the file of rejects made them safe."""
+    if not _has_notes(block, attempt):
         return block
     names = [name for name in block.frame.columns if name not in (*NOTES, "_line")]
-    frame = block.frame.with_columns(as_sent(name) for name in names)
-    attempt.notes.add(frame.select("_line", line=pl.col(LINE).cast(pl.Int64, strict=False)))
-    return replace(block, frame=frame)
+    return replace(block, frame=block.frame.with_columns(as_sent(name) for name in names))
+
+
+def _note_lines(block: Block, attempt: Attempt) -> None:
+    """Which lines the rows of a correction stand for."""
+    if _has_notes(block, attempt):
+        attempt.notes.add(block.frame.select("_line", line=pl.col(LINE).cast(pl.Int64, strict=False)))
+
+
+def _has_notes(block: Block, attempt: Attempt) -> bool:
+    return attempt.file.corrects is not None and LINE in block.frame.columns
 
 
 def _with_nulls(block: Block, missing: Sequence[str]) -> Block:
@@ -181,12 +191,13 @@ def _keep_rejects(block: Block, judged: Judged, attempt: Attempt) -> None:
         keyed = judged.rejected_keys.select("_line", keys(judged.rejected_keys, attempt.declaration.key))
     if attempt.statement.speaks_for_absent:
         attempt.present.add(keyed.select("_key"))
-    fields = block.frame.filter(pl.col("_line").is_in(judged.rejects["line"].implode()))
-    attempt.rejects.add(judged.rejects, _without_notes(fields), keyed)
+    attempt.rejects.add(judged.rejects, _fields(block, judged.rejects["line"]), keyed)
 
 
-def _without_notes(fields: pl.DataFrame) -> pl.DataFrame:
-    return fields.drop(NOTES, strict=False)
+def _fields(block: Block, lines: pl.Series) -> pl.DataFrame:
+    """The fields of refused rows; of a row that was mended there are none that came so, but its raw text."""
+    rows = pl.col("_line").is_in(lines.implode()) & ~pl.col("_line").is_in(block.repairs["line"].implode())
+    return block.frame.filter(rows).drop(NOTES, strict=False)
 
 
 def identify(frames: Iterable[pl.DataFrame], attempt: Attempt) -> Iterator[pl.DataFrame]:
@@ -232,5 +243,4 @@ def reread(attempt: Attempt, wanted: Lines) -> Iterator[tuple[pl.DataFrame, pl.D
                 rows = lines.is_in(wanted.of_block(lines)["_line"].implode()).arg_true()
                 if rows.len():
                     told = pl.DataFrame({"line": lines.gather(rows), "raw": block.raw(rows)})
-                    fields = _without_notes(_as_sent(block, attempt).frame[rows])
-                    yield told.hstack(block.origin.spans(rows)), fields
+                    yield told.hstack(block.origin.spans(rows)), _fields(_as_sent(block, attempt), told["line"])
