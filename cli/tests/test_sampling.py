@@ -56,22 +56,19 @@ def check(data: Path, sample: str, declared: str = DECLARED) -> tuple[int, dict[
     return result.exit_code, json.loads(result.stdout)["sample"]
 
 
-CONFLICT = {
-    "codes": ["conflict"],
-    "reasons": ["lines 7, 8 have the same key and different content"],
-    "columns": [None],
-}
-NEGATIVE = {
-    "codes": ["below_minimum"],
-    "reasons": ['amount: expected at least 0, found "-1"'],
-    "columns": ["amount"],
-}
-MISTYPED = {
-    "codes": ["wrong_type", "wrong_type"],
-    "reasons": ['id: expected integer, found "x"', 'amount: expected decimal(10,2), found "y"'],
-    "columns": ["id", "amount"],
-}
-SHORT = {"codes": ["too_few_fields"], "reasons": ["1 fields, expected 3"], "columns": [None]}
+def told(**faults: tuple[str, str | None]) -> dict[str, list[str | None]]:
+    """Faults as JSON tells them: each by its code with its reason and its column."""
+    reasons, columns = zip(*faults.values(), strict=True)
+    return {"codes": [code.rstrip("_") for code in faults], "reasons": [*reasons], "columns": [*columns]}
+
+
+CONFLICT = told(conflict=("lines 7, 8 have the same key and different content", None))
+NEGATIVE = told(below_minimum=('amount: expected at least 0, found "-1"', "amount"))
+MISTYPED = told(
+    wrong_type=('id: expected integer, found "x"', "id"),
+    wrong_type_=('amount: expected decimal(10,2), found "y"', "amount"),
+)
+SHORT = told(too_few_fields=("1 fields, expected 3", None))
 TRIAL = {
     "file": "orders-2026.csv",
     "outcome": "LOADED",
