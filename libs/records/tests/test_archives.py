@@ -266,14 +266,12 @@ def test_an_archive_is_refused_with(name: str) -> None:
 
 
 def test_two_directory_lines_for_the_same_bytes_are_refused() -> None:
-    """With the same name in both, but for the case that the name in the entry says nothing."""
     archive = zipped(("a.csv", ONE))
     start, end = archive.index(b"PK\x01\x02"), archive.index(b"PK\x05\x06")
     line = archive[start:end]
     doubled = archive[:start] + line + line.replace(b"a.csv", b"b.csv") + archive[end:]
-    for place, value in ((14, 2), (12, 2)):
-        doubled = patched(doubled, len(doubled) - place, "<H", value)
-    doubled = patched(doubled, len(doubled) - 10, "<L", 2 * len(line))
+    for place, layout, value in ((14, "<H", 2), (12, "<H", 2), (10, "<L", 2 * len(line))):
+        doubled = patched(doubled, len(doubled) - place, layout, value)
     assert fault_of(doubled)[0] == "bad_archive"
 
 
@@ -282,8 +280,7 @@ def test_caps_are_of_the_whole_archive() -> None:
     assert fault_of(archive, Caps(bytes_at_any_ratio=1_000_000, ratio=100))[0] == "too_much_unpacked"
     assert fault_of(archive, Caps(total_bytes=1_000_000))[0] == "too_much_unpacked"
     assert len(read(archive, Caps(total_bytes=1_200_000))) == 2
-    code, text = fault_of(archive, Caps(entries=1))
-    assert (code, "2 entries, at most 1" in text) == ("too_many_entries", True)
+    assert fault_of(archive, Caps(entries=1))[0] == "too_many_entries"
     assert fault_of(archive, Caps(directory_bytes=50))[0] == "too_many_entries"
 
 
