@@ -17,7 +17,7 @@ from waybill_contracts.format import Encoding, Format, FormatType
 
 from records.errors import FileFault
 from records.formats import FORMATS
-from records.recognise_csv import by_names, candidates, doubt, has_names, header_of
+from records.recognise_csv import by_names, candidates, doubt, has_names, header_of, hints_at_other_quotes
 from records.recognise_dialects import DEFAULT, RECOGNISED, completed, is_settled, unusual
 from records.recognise_encoding import (
     FEW_INVALID_ROWS,
@@ -153,7 +153,9 @@ def _plain(sample: Sample, declaration: Declaration) -> Recognition | None:
         found = try_out(sample, dialect, declaration)
         return Recognition(dialect) if found and found.row_count and not found.faults else None
     header = header_of(sample, dialect) if declaration.columns else None
-    if header is None or not has_names(header, declaration, SURE_COLUMNS):
+    if header is None or not has_names(header, dialect.delimiter, declaration, SURE_COLUMNS):
+        return None
+    if hints_at_other_quotes(sample, dialect, declared):
         return None
     return Recognition(dialect, header=header)
 
@@ -206,16 +208,19 @@ def _csv(text: Sample, declaration: Declaration, name: str) -> Recognition:
     if is_settled(declared) and declared.header is not None:
         return Recognition(_settled(text, declared))
     named = by_names(text, declared, declaration)
-    if len(named) == 1:
-        return Recognition(named[0])
-    if named:
+    if len(named) > 1:
         tried = [each for each in (try_out(text, dialect, declaration) for dialect in named) if each]
         return _doubtful(tried, "several ways to read it give the declared columns")
+    if named and not hints_at_other_quotes(text, named[0], declared):
+        return Recognition(named[0])
+    if named:
+        header = {"delimiter": named[0].delimiter, "skip_lines": named[0].skip_lines or 0}
+        declared = declared.model_copy(update=header)
     found = candidates(text, declared, declaration)
     if not found:
         # The reader says what is wrong with it.
         return Recognition(_settled(text, declared))
-    why = doubt(found, declared, declaration)
+    why = doubt(text, found, declared, declaration)
     if why is None:
         return Recognition(found[0].format)
     tab = [each for each in found if each.format.delimiter == "\t" and not each.faults]

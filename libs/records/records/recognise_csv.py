@@ -38,20 +38,33 @@ def header_of(sample: Sample, file_format: Format) -> list[str] | None:
         return None
 
 
-def has_names(header: Sequence[str] | None, declaration: Declaration, least: int = 1) -> bool:
+def has_names(header: Sequence[str] | None, delimiter: str | None, declaration: Declaration, least: int = 1) -> bool:
     """Whether it has every declared column that files must have, and is nothing else that was read wrongly.
 
     A header of one field only, where none but that one is declared; else `least` columns at least.
     """
-    if header is None or any(_is_read_wrongly(text) for text in header):
+    if header is None or any(_is_read_wrongly(text, delimiter) for text in header):
         return False
     known, missing = known_columns(header, declaration)
     return known > 0 and not missing and (known >= least or known == len(header))
 
 
-def _is_read_wrongly(text: str) -> bool:
+def _is_read_wrongly(text: str, delimiter: str | None) -> bool:
     """A business name would not show it: that of `'id'` and of `id;` is `id`."""
-    return text[:1] in ("'", '"') or text[-1:] in ("'", '"') or any(sign in text for sign in DELIMITERS[1:])
+    others = (sign for sign in DELIMITERS if sign != delimiter)
+    return text[:1] in ("'", '"') or text[-1:] in ("'", '"') or any(sign in text for sign in others)
+
+
+def hints_at_other_quotes(sample: Sample, dialect: Format, declared: Format) -> bool:
+    """Whether fields may be enclosed by single quotes, or what ends them has a backslash before it; a quick look."""
+    if is_settled(declared):
+        return False
+    data, delimiter = sample.data, (dialect.delimiter or "").encode()
+    ends = (delimiter, (dialect.quote or '"').encode())
+    if not dialect.escape and any(b"\\" + end in data for end in ends):
+        return True
+    closed = any(b"'" + end in data for end in (delimiter, b"\r", b"\n"))
+    return dialect.quote == '"' and delimiter + b"'" in data and closed
 
 
 def by_names(sample: Sample, declared: Format, declaration: Declaration) -> list[Format]:
@@ -65,7 +78,7 @@ def by_names(sample: Sample, declared: Format, declaration: Declaration) -> list
             continue
         if delimiter in found or any(skipped > (other.skip_lines or 0) for other in found.values()):
             continue
-        if has_names(header_of(sample, dialect), declaration):
+        if has_names(header_of(sample, dialect), delimiter, declaration):
             found[delimiter] = dialect
     return list(found.values())
 
@@ -86,10 +99,10 @@ def candidates(sample: Sample, declared: Format, declaration: Declaration) -> li
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
-def doubt(found: Sequence[Candidate], declared: Format, declaration: Declaration) -> str | None:
+def doubt(sample: Sample, found: Sequence[Candidate], declared: Format, declaration: Declaration) -> str | None:
     """Why the first of these is not certain."""
     best, others = found[0], found[1:]
-    if is_by_names(best, others, declaration):
+    if is_by_names(best, others, declaration) and not hints_at_other_quotes(sample, best.format, declared):
         return None
     if not _is_usual(best, others, declared):
         return "it is not read in a usual way"
@@ -149,7 +162,7 @@ def _is_without_escape(best: Candidate, other: Candidate) -> bool:
 def _is_worth(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
     """No candidates: a rare delimiter that explains less than everything, lines skipped where none need be.
 
-    Nor other quotes than the usual ones, unless these are not well formed, or it is those that enclose fields.
+    Nor other quotes than the usual ones, unless these are not well formed, or it is those that may enclose fields.
     """
     file_format = candidate.format
     if any(_starts_earlier(other, candidate) and len(other.header) > 1 and not other.faults for other in tried):
@@ -160,9 +173,14 @@ def _is_worth(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
         return True
     usual = file_format.model_copy(update={"quote": '"', "escape": None})
     plain = next((other for other in tried if other.format == usual), None)
-    if file_format.quote == "" and plain is not None and not plain.faults and plain.row_count:
+    if file_format.quote == "" and not file_format.escape and plain and not plain.faults and plain.row_count:
         return False
-    return file_format.quote == "" or not candidate.faults
+    return file_format.quote == "" or plain is None or _encloses(file_format.quote, plain)
+
+
+def _encloses(quote: str, plain: Candidate) -> bool:
+    """Whether there are values that begin or end with it: those that do both may be cut at what they hold."""
+    return any(column.str.contains(f"^{quote}|{quote}$").any() for column in plain.frame.iter_columns())
 
 
 def _starts_earlier(one: Candidate, other: Candidate) -> bool:
@@ -206,7 +224,7 @@ def _without_footer(
         return
     total = len(sample.data.rstrip(b"\r\n").splitlines())
     for candidate in tried:
-        if not candidate.faults or candidate.first_fault is None or not candidate.row_count:
+        if candidate.first_fault is None or candidate.row_count <= candidate.faults:
             continue
         footer = total - candidate.first_fault + 1
         if not candidate.faults <= footer <= MOST_SKIPPED_LINES:

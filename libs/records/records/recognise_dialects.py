@@ -63,13 +63,14 @@ def dialects(
     seen = [each for each in (*DELIMITERS, *RARE_DELIMITERS) if each.encode() in data or each == DELIMITERS[0]]
     delimiters = ("\t",) if declared.type == "tsv" else [declared.delimiter] if declared.delimiter else seen
     quotes = [each for each in QUOTES if each.encode() in data or each == QUOTES[0]]
-    quotes += [""] if everything and b'"' in data else []
-    escapes = [None, "\\"] if everything and (b'\\"' in data or b"\\'" in data) else [None]
+    quotes += [""] if everything and (b'"' in data or b"\\" in data) else []
+    escapes = [None, "\\"] if everything and b"\\" in data else [None]
     comments = [None, COMMENT] if everything and _begins_with(COMMENT, data) else [None]
     ways = product(skips, delimiters, quotes, _line_ends(data), escapes, comments)
     for skipped, delimiter, quote, line_end, escape, comment in ways:
         found = {"skip_lines": skipped or None, "delimiter": delimiter, "quote": quote, "line_end": line_end}
-        if escape and (not quote or f"{escape}{quote}".encode() not in data):
+        # Where nothing is quoted, it is what ends a field that is escaped.
+        if escape and f"{escape}{quote or delimiter}".encode() not in data:
             continue
         if delimiter in (quote, escape) or (comment and comment[0] in (delimiter, quote)):
             continue
@@ -80,7 +81,7 @@ def _line_ends(data: bytes) -> list[LineEnd]:
     alone = data.count(b"\r") - data.count(b"\r\n")
     if not alone:
         return ["lf"]
-    return ["lf", "any"] if b"\n" in data else ["cr"]
+    return ["lf", "cr", "any"] if b"\n" in data else ["cr"]
 
 
 def lines_of(sample: Sample) -> list[str]:

@@ -15,7 +15,7 @@ from records.header import match
 
 SHOWN_ROWS = 3
 NAMES_WEIGHT = 0.75
-"""Of a score, where columns are declared: the share of their names that the header has; the rest is plausibility."""
+"""What is taken from a score where columns are declared and the header has none of their names."""
 ONE_COLUMN = 0.05
 """What a record of one field says of a delimiter: nearly nothing, since any other gives that too."""
 BYTE_CODES = {"invalid_utf8", "invalid_bytes", "nul"}
@@ -98,7 +98,7 @@ def try_out(sample: Sample, file_format: Format, declaration: Declaration) -> Ca
     known, missing = known_columns(header, declaration) if file_format.header is not False else (len(names), 0)
     share = known / (known + missing) if known else 0.0
     plausible = plausibility(frame, len(header), faults) * covered
-    score = NAMES_WEIGHT * share + (1 - NAMES_WEIGHT) * plausible if names else plausible
+    score = plausible * (1 - NAMES_WEIGHT * (1 - share)) if names else plausible
     shown = tuple(frame.head(SHOWN_ROWS).iter_rows())
     return Candidate(
         file_format,
