@@ -140,10 +140,24 @@ def check(metadata: Any, size: int) -> None:
     if metadata.num_columns > MAX_COLUMNS:
         raise Unreadable("too_many_columns", f"{metadata.num_columns} columns, at most {MAX_COLUMNS} are possible")
     groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    contradiction = f"its footer says {metadata.num_rows} rows, and {sum(groups)} in its row groups"
     if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
-        raise Unreadable("bad_parquet", f"the footer says {metadata.num_rows} rows, its row groups {sum(groups)}")
+        raise Unreadable("bad_parquet", f"the file is damaged: {contradiction}: send it again")
+    check_values(metadata)
     if metadata.num_rows > max(FREE_ROWS, ROWS_PER_BYTE * size):
         raise Unreadable("too_many_rows", f"the footer says {metadata.num_rows} rows in a file of {size} bytes")
+
+
+def check_values(metadata: Any) -> None:
+    """A column that repeats nothing has a value for each row: rows beyond them would be left out without a word."""
+    flat = [at for at in range(metadata.num_columns) if not metadata.schema.column(at).max_repetition_level]
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for at in flat:
+            chunk = group.column(at)
+            if chunk.num_values != group.num_rows:
+                text = f"{chunk.num_values} values of {chunk.path_in_schema} in {group.num_rows} rows"
+                raise Unreadable("bad_parquet", f"the file is damaged: its footer says {text}: send it again")
 
 
 def transported(file: Any) -> pa.Schema:

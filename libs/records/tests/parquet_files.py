@@ -54,6 +54,17 @@ def with_first_page_of(size: int, content: bytes) -> bytes:
     return content[:7] + _zigzag(size) + b"\x15" + _zigzag(size) + content[at + 1 + len(said) :]
 
 
+def with_footer_numbers(content: bytes, said: int, instead: int, places: list[int] | None = None) -> bytes:
+    """A file whose footer has another number in these places of those where it has this one."""
+    made = bytearray(content)
+    old, new = _zigzag(said), _zigzag(instead)
+    footer = len(made) - 8 - struct.unpack("<I", made[-8:-4])[0]
+    found = [at for at in range(footer, len(made)) if made[at : at + len(old)] == old]
+    for place in range(len(found)) if places is None else places:
+        made[found[place] : found[place] + len(old)] = new
+    return bytes(made)
+
+
 def changed(content: bytes, random: Random) -> bytes:
     """The file with a few bytes changed or cut off; every second change is in the footer."""
     made = bytearray(content)

@@ -105,6 +105,18 @@ def test_a_hostile_workbook_is_refused_with_a_sentence(what: str) -> None:
     assert len(fault.value.message) < 500
 
 
+def test_what_grows_without_end_is_cut_off_where_it_begins_to() -> None:
+    for what, sentence in {
+        "elements in each other": "nested in each other, more than 64 deep",
+        "a tag without end": "a tag in .* has more than 1048576 bytes",
+        "kinds of elements without end": "more kinds of elements than there are",
+        "a billion laughs": "declares a document type",
+    }.items():
+        HOSTILE[what][0].seek(0)
+        with pytest.raises(FileFault, match=sentence):
+            read(HOSTILE[what][0])
+
+
 def test_the_sentence_says_what_to_do() -> None:
     for what in ("a workbook before 2007", "a workbook with a password", "the binary form"):
         HOSTILE[what][0].seek(0)

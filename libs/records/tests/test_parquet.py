@@ -199,35 +199,40 @@ def texts_as_needed(values: pl.Series, kind: str) -> pl.Series:
     return canonical(values).str.replace("000Z$", "Z") if kind == "timestamp(6)" else canonical(values)
 
 
+def json_lines_of(types: dict[str, str], rows: list[list[str | None]]) -> BinaryIO:
+    def member(name: str, text: str | None) -> str:
+        is_literal = types[name] in ("integer", "float", "boolean") or types[name].startswith("decimal")
+        return f"{json.dumps(name)}:{text if is_literal and text else json.dumps(text)}"
+
+    lines = (",".join(map(member, types, row)) for row in rows)
+    return io.BytesIO("".join(f"{{{line}}}\n" for line in lines).encode())
+
+
+Found = tuple[list[tuple[str | None, ...]], list[bytes], list[set[str]]]
+
+
+def found_by(reader: Reader, types: dict[str, str]) -> Found:
+    """Texts and hashes of the good rows, and why the others are rejects."""
+    blocks = list(reader.blocks(list(types)))
+    reader.prove()
+    none = pl.DataFrame(schema=dict.fromkeys(types, pl.String))
+    kept = pl.concat([none, *(block.frame.drop("_line") for block in blocks)])
+    rejected = [set(codes) for block in blocks for codes in block.rejects["codes"].to_list()]
+    return kept.rows(), row_hashes(type_columns(kept, types), types).to_list(), rejected
+
+
 @given(tables())
 @settings(max_examples=40)
-def test_any_table_has_the_same_texts_and_hashes_from_parquet_as_from_csv(
-    table: tuple[dict[str, str], list[Row]],
-) -> None:
+def test_any_table_has_the_same_texts_and_hashes_from_all_formats(table: tuple[dict[str, str], list[Row]]) -> None:
     types, rows = table
     types = {"row_number": "integer"} | types
-    frame = frame_of(types, [{"row_number": number} | row for number, row in enumerate(rows)])
-    texts = [
-        list(row) for row in frame.select(texts_as_needed(frame[name], kind) for name, kind in types.items()).rows()
-    ]
-    read = {
-        "csv": CsvReader(csv_of(list(types), texts)),
-        "parquet": ParquetReader(written(frame.to_arrow())),
-    }
-    found = {}
-    for name, reader in read.items():
-        blocks = list(reader.blocks(list(types)))
-        kept = pl.concat(
-            [block.frame.drop("_line") for block in blocks] or [pl.DataFrame(schema=dict.fromkeys(types, pl.String))]
-        )
-        rejected = [codes for block in blocks for codes in block.rejects["codes"].to_list()]
-        found[name] = (
-            kept.rows(),
-            row_hashes(type_columns(kept, types), types).to_list(),
-            [set(each) for each in rejected],
-        )
-    assert found["parquet"] == found["csv"]
-    assert len(found["parquet"][0]) == sum(all("\0" not in (text or "") for text in row) for row in texts)
+    frame = frame_of(types, [row | {"row_number": number} for number, row in enumerate([*rows, dict.fromkeys(types)])])
+    columns = [texts_as_needed(frame[name], kind) for name, kind in types.items()]
+    texts = [list(row) for row in pl.DataFrame(columns).rows()]
+    parquet = found_by(ParquetReader(written(frame.to_arrow())), types)
+    assert parquet == found_by(CsvReader(csv_of(list(types), texts)), types)
+    assert parquet == found_by(open_reader(json_lines_of(types, texts), Format(type="jsonl")), types)
+    assert len(parquet[0]) == sum(all("\0" not in (text or "") for text in row) for row in texts)
 
 
 @given(tables())
