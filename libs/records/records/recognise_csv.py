@@ -78,9 +78,17 @@ def by_names(sample: Sample, declared: Format, declaration: Declaration) -> list
             continue
         if delimiter in found or any(skipped > (other.skip_lines or 0) for other in found.values()):
             continue
-        if has_names(header_of(sample, dialect), delimiter, declaration):
+        if has_names(header_of(sample, dialect), delimiter, declaration) and _ends_lines(dialect, sample, declaration):
             found[delimiter] = dialect
     return list(found.values())
+
+
+def _ends_lines(dialect: Format, sample: Sample, declaration: Declaration) -> bool:
+    """Whether the line ends are the file's, and not just the header's."""
+    if dialect.line_end != "cr" or b"\n" not in sample.data:
+        return True
+    found = try_out(sample, dialect, declaration)
+    return found is not None and not found.faults
 
 
 def candidates(sample: Sample, declared: Format, declaration: Declaration) -> list[Candidate]:
@@ -123,7 +131,7 @@ def is_by_names(best: Candidate, others: Iterable[Candidate], declaration: Decla
         return False
     rivals = [other for other in others if other.known and other.format.header is not False]
     way = best.format
-    usual = not way.comment and way.quote == '"' and not way.escape and way.line_end != "any"
+    usual = not way.comment and way.quote == '"' and not way.escape and way.line_end == "lf"
     return usual and all(_places_header_alike(best, other) for other in rivals)
 
 
