@@ -21,7 +21,7 @@ from .planted.dialects import DIALECTS
 from .planted.faults import FIELDS, PLANTERS, ROWS, Edit, places
 from .planted.grammar import Grammar
 from .planted.outcomes import Judgement
-from .planted.reading import read
+from .planted.reading import Way, read
 from .planted.tables import SHAPES, Clean, Dialect, make
 
 SIZES = (4, 16)
@@ -62,9 +62,9 @@ def outcomes(clean: Clean, edit: Edit, rng: Random) -> dict[str, str]:
     content, texts, typed = edit.of(clean.content), texts_of(clean), typed_of(clean)
     boundary = [edit.start + rng.randint(-1, 2 + len(edit.inserted))]
     readings = {
-        "fast": (read(clean, content, boundary, is_exact=False), texts),
-        "exact": (read(clean, content, boundary, is_exact=True), texts),
-        "typed": (read(clean, content, is_exact=False, is_typed=True), typed),
+        "fast": (read(clean, content, Way(boundary)), texts),
+        "exact": (read(clean, content, Way(boundary, is_exact=True)), texts),
+        "typed": (read(clean, content, Way(is_typed=True)), typed),
     }
     assert readings["fast"] == readings["exact"], "the paths differ"
     return {path: Judgement(clean, edit, *reading).outcome() for path, reading in readings.items()}
@@ -129,10 +129,10 @@ def test_thousands_of_files_are_planted_and_few_of_them_are_excluded() -> None:
 def test_clean_files_are_read_as_they_were_written(dialect: Dialect, is_exact: bool) -> None:
     for clean, rng in small_files(dialect):
         cuts = sorted(rng.sample(range(len(clean.content)), k=min(5, len(clean.content))))
-        reading = read(clean, clean.content, cuts, is_exact=is_exact)
+        reading = read(clean, clean.content, Way(cuts, is_exact))
         assert [values for _, _, values in reading.rows] == texts_of(clean)[1:]
         assert (reading.rejects, reading.refused) == ([], "")
-        typed = read(clean, clean.content, is_exact=is_exact, is_typed=True)
+        typed = read(clean, clean.content, Way((), is_exact, is_typed=True))
         assert [values for _, _, values in typed.rows] == typed_of(clean)[1:]
 
 

@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Sequence
-from typing import BinaryIO
+from dataclasses import dataclass
 
 from records.csv import CsvReader
 from records.errors import FileFault
 from records.header import require_match
 from records.judge import judge
+from waybill_contracts.format import Repair
 
 from .outcomes import Reading, Reject
 from .tables import Clean
@@ -27,21 +28,27 @@ class Trickle(io.BytesIO):
         return super().read(size)
 
 
-def opened(source: BinaryIO, clean: Clean, *, is_exact: bool) -> CsvReader:
-    """The reader of a file in the dialect of the clean one."""
-    return CsvReader.of_format(source, clean.dialect.format, exact=is_exact)
+@dataclass(frozen=True)
+class Way:
+    """How a file is read: in steps that end at these cuts, on one path or the other, with these repairs allowed."""
+
+    cuts: Sequence[int] = ()
+    is_exact: bool = False
+    is_typed: bool = False
+    repair: tuple[Repair, ...] = ()
 
 
-def read(clean: Clean, content: bytes, cuts: Sequence[int] = (), *, is_exact: bool, is_typed: bool = False) -> Reading:
+def read(clean: Clean, content: bytes, way: Way) -> Reading:
     """Rows as texts or, the whole way, as values; what refuses the file has a code."""
     reading = Reading()
     try:
-        reader = opened(Trickle(content, cuts), clean, is_exact=is_exact)
+        file_format = clean.dialect.format.model_copy(update={"repair": way.repair})
+        reader = CsvReader.of_format(Trickle(content, way.cuts), file_format, exact=way.is_exact)
         for block in reader.blocks(require_match(reader.header, clean.declaration)):
             starts = block.origin.spans(block.frame.with_row_index()["index"])["start"]
             begins = dict(zip(block.frame["_line"], starts, strict=True))
             frame, rejects = block.frame, block.rejects
-            if is_typed:
+            if way.is_typed:
                 judged = judge(block, clean.declaration)
                 frame, rejects = judged.frame, judged.rejects
             # Two rows never begin on one line.
