@@ -132,6 +132,8 @@ def test_each_listing_and_show_is_one_json_document_of_the_promised_shape(here: 
     assert newest["values"] == {"id": 1, "name": "uno"}
     shown = here.json("dataset", "show", dataset)
     assert (shown["last_position"], shown["applied_position"], shown["trail"][0]["why"]) == (2, 2, "a test")
+    assert list(shown["declaration"]["columns"]) == ["id", "name"]
+    assert "\nkey:\n- id\n" in here.waybill("dataset", "show", dataset)[1]
     assert {"dataset", "files", "loaded", "in_work", "stopped"} < here.json("dataset", "list")[0].keys()
     assert here.json("status")["services"].keys() == {"registry", "ingestor", "loader"}
 

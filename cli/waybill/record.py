@@ -63,7 +63,7 @@ async def versions(stores: Stores, dataset: str, parts: list[str]) -> list[dict[
     text = await find_key(stores, await newest_fact(stores, dataset), parts)
     view = (stores.settings.names.current_schema(organisation), f"{table}_history")
     query = sql("SELECT * FROM {view} WHERE _key = $1 ORDER BY _version", view=view)
-    rows = await stores.warehouse.fetch(query, text)
+    rows = await stores.records(query, text)
     if not rows:
         raise Refusal(f"{dataset} never had a record with the key {text}")
     marks = await find_marks(stores, dataset, text, [row["_position"] for row in rows])

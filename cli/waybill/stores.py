@@ -1,6 +1,6 @@
 """Read-only views of an installation's stores; the command changes nothing here."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +35,14 @@ class Stores:
     async def loader(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of a query in the loader's schema."""
         return await self._in_schema(self.warehouse, "loader", query, arguments)
+
+    async def records(self, query: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Rows of a query for business values in the warehouse; nested ones come as the texts they are."""
+        await _decode_json(self.warehouse, "json", str)
+        try:
+            return await self.warehouse.fetch(query, *arguments)
+        finally:
+            await _decode_json(self.warehouse, "json", orjson.loads)
 
     async def _in_schema(
         self, connection: "asyncpg.Connection[asyncpg.Record]", service: str, query: str, arguments: tuple[Any, ...]
@@ -72,9 +80,15 @@ async def _connect(dsn: str, what: str) -> "asyncpg.Connection[asyncpg.Record]":
         raise Unreachable(
             f"{what} at {address(dsn)} cannot be reached ({type(error).__name__}); {how_to_start()}"
         ) from None
-    # Nested values of the datasets are of type json, and shown as their texts.
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=orjson.loads, format="text")
+    for kind in ("json", "jsonb"):
+        await _decode_json(connection, kind, orjson.loads)
     return connection
+
+
+async def _decode_json(
+    connection: "asyncpg.Connection[asyncpg.Record]", kind: str, decoder: Callable[[str], Any]
+) -> None:
+    await connection.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=decoder, format="text")
 
 
 def address(url: str) -> str:
