@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 
 from waybill_contracts import Declaration
@@ -29,6 +30,7 @@ def is_settled(declared: Format) -> bool:
     return declared.quote is not None and (declared.delimiter is not None or declared.type == "tsv")
 
 
+@lru_cache(maxsize=1_000)
 def completed(declared: Format, **found: object) -> Format:
     """What is declared, else what was found, else what is read if nothing says otherwise."""
     usual = DEFAULT.model_dump() | ({"delimiter": "\t"} if declared.type == "tsv" else {}) | found
