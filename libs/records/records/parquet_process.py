@@ -1,7 +1,7 @@
 """Reads Parquet in a process of its own, with bounds that end it: the file is its stdin, Arrow batches its stdout.
 
 What it cannot read it says on stderr, code and sentence; where it says nothing it was ended. It imports nothing of
-ours, so that it starts fast; why it exists is in docs/decisions/0014-parquet-is-read-in-a-process-of-its-own.md.
+ours, so that it starts fast; why it exists is in docs/decisions/0016-parquet-is-read-in-a-process-of-its-own.md.
 """
 
 import io
