@@ -162,7 +162,7 @@ def mended(fields, width, allowed):
     return (values, sorted(took)) if took <= {*allowed} and len(values) == width else None
 
 
-def expected(data, said, width=2):
+def expected(data, said, width):
     """Rows, rejects and repairs that reading must give, or the code of the fault of the file."""
     rows, rejects, repairs = [], [], []
     try:
@@ -184,13 +184,14 @@ def expected(data, said, width=2):
     return rows, rejects, repairs
 
 
-def read(data, said, block_bytes, exact):
+def read(data, said, width, block_bytes, exact):
     """Rows, rejects and repairs as the reader gives them, or the code of its FileFault."""
     rows, rejects, repairs = [], [], []
+    names = [str(number) for number in range(width)]
     try:
         limits = Limits(block_bytes=block_bytes)
-        reader = CsvReader.of_format(io.BytesIO(data), said, ["0", "1"], limits, exact=exact)
-        for block in reader.blocks(["0", "1"]):
+        reader = CsvReader.of_format(io.BytesIO(data), said, names, limits, exact=exact)
+        for block in reader.blocks(names):
             rows += [(row[-1], list(row[:-1])) for row in block.frame.rows()]
             repairs += block.repairs.rows()
             for row in block.rejects.to_dicts():
@@ -225,10 +226,10 @@ SMALL = st.sampled_from([16, 40, 1 << 20])
 def test_any_bytes_are_read_as_the_grammar_says(exact, body, block_bytes):
     said = Format()
     data = b"x,y\n" + body
-    wanted = expected(data, Format(header=False))
+    wanted = expected(data, Format(header=False), 2)
     if not isinstance(wanted, str):
         wanted = (wanted[0][1:], *wanted[1:])
-    assert read(data, said, block_bytes, exact) == wanted
+    assert read(data, said, 2, block_bytes, exact) == wanted
 
 
 DIALECTS = st.builds(
@@ -257,13 +258,19 @@ def files(draw):
     parts = ["a", delimiter, delimiter, quote, escape, escape * 2, escape + quote, escape + delimiter, "\n", "\n"]
     parts += ["\r\n", "\r", "\r", "\0", "é", quote * 2, delimiter + quote, quote + delimiter, ",", '"', "\x0b", "\x0c"]
     parts += [f"\n{comment}", f"\r{comment}", comment, escape + "\n", escape + "\r", "longer than inline", "\x1b", "-"]
-    body = st.lists(st.sampled_from([*(part.encode() for part in parts), b"\xff", b"\xc3", b"\xa9"]), max_size=40)
+    # Few kinds of parts in one file, so that they meet.
+    known = st.sampled_from([*(part.encode() for part in parts), b"\xff", b"\xc3", b"\xa9"])
+    kinds = draw(st.lists(known, min_size=2, max_size=7))
+    size = draw(st.integers(0, 40))
+    lines = [said.escape or "a", f"\n{said.comment or ''}", f"{quote}a\n{said.comment or delimiter}{quote}"]
+    common = [b"a", delimiter.encode(), b"\n", *(part.encode() for part in lines)]
+    body = st.lists(st.sampled_from([*common, *kinds]), min_size=size, max_size=size)
     return said, b"".join(draw(body))
 
 
 @PATHS
 @settings(max_examples=MANY, deadline=None)
-@given(files(), SMALL)
-def test_any_bytes_are_read_in_any_dialect_as_its_grammar_says(exact, file, block_bytes):
+@given(files(), st.integers(1, 3), st.integers(1, 40) | st.just(1 << 20))
+def test_any_bytes_are_read_in_any_dialect_as_its_grammar_says(exact, file, width, block_bytes):
     said, data = file
-    assert read(data, said, block_bytes, exact) == expected(data, said)
+    assert read(data, said, width, block_bytes, exact) == expected(data, said, width)

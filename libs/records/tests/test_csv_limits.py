@@ -8,7 +8,8 @@ from records.errors import FileFault
 from waybill_contracts import Format
 
 PATHS = pytest.mark.parametrize("exact", [False, True], ids=["fast", "exact"])
-BLOCKS = pytest.mark.parametrize("block_bytes", [16, 100, 1 << 20])
+BLOCKS = pytest.mark.parametrize("block_bytes", [1, 7, 16, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 1 << 20])
+"""Also such that a block ends between CR and LF behind 40 bytes."""
 ENDS = pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 
 
