@@ -24,7 +24,7 @@ from records.recognise_trials import ODD, Candidate, Sample, known_columns, look
 from records.types import type_columns, type_faults
 
 MARGIN = 0.1
-"""By how much the score of the best candidate is above that of every other, if it is certain."""
+"""By how much the best candidate is more plausible than every other, if it is certain."""
 MOST_CANDIDATES = 60
 FEW_FAULTS = 3
 """So many records have to be read without a fault by an escape that have one without it."""
@@ -118,7 +118,7 @@ def doubt(sample: Sample, found: Sequence[Candidate], declared: Format, declarat
         return "its first record looks like values, not like the names of columns"
     if not others:
         return None
-    if best.score - others[0].score < MARGIN or any(re.search(ODD, name) for name in best.header):
+    if best.score - others[0].score < MARGIN * best.weight or any(re.search(ODD, name) for name in best.header):
         return "it can be read in several ways that are about as plausible"
     if best.faults:
         return "the likeliest way to read it gives records with faults"
@@ -175,7 +175,7 @@ def _is_worth(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
     file_format = candidate.format
     if any(_starts_earlier(other, candidate) and len(other.header) > 1 and not other.faults for other in tried):
         return False
-    if file_format.delimiter in RARE_DELIMITERS and (candidate.faults or len(candidate.header) < 2):
+    if file_format.delimiter in RARE_DELIMITERS and not _needs_rare_delimiter(candidate, tried):
         return False
     if file_format.quote == '"' or file_format.quote is None:
         return True
@@ -184,6 +184,13 @@ def _is_worth(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
     if file_format.quote == "" and not file_format.escape and plain and not plain.faults and plain.row_count:
         return False
     return file_format.quote == "" or plain is None or _encloses(file_format.quote, plain)
+
+
+def _needs_rare_delimiter(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
+    """Whether it explains everything, and no common delimiter does."""
+    common = [other for other in tried if other.format.delimiter in DELIMITERS and len(other.header) > 1]
+    explains = not candidate.faults and len(candidate.header) > 1
+    return explains and all(other.faults for other in common)
 
 
 def _encloses(quote: str, plain: Candidate) -> bool:

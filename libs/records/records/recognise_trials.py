@@ -58,6 +58,8 @@ class Candidate:
     """Its line."""
     known: int = 0
     """How many declared columns the header has."""
+    weight: float = 1.0
+    """What of its plausibility is its score, for the names that the header has not."""
     frame: pl.DataFrame = field(default_factory=pl.DataFrame, repr=False, compare=False)
 
     def means(self, other: "Candidate") -> bool:
@@ -98,11 +100,12 @@ def try_out(sample: Sample, file_format: Format, declaration: Declaration) -> Ca
     known, missing = known_columns(header, declaration) if file_format.header is not False else (len(names), 0)
     share = known / (known + missing) if known else 0.0
     plausible = plausibility(frame, len(header), faults) * covered
-    score = plausible * (1 - NAMES_WEIGHT * (1 - share)) if names else plausible
+    weight = 1 - NAMES_WEIGHT * (1 - share) if names else 1.0
     shown = tuple(frame.head(SHOWN_ROWS).iter_rows())
     return Candidate(
         file_format,
-        score=round(score, 3),
+        score=round(plausible * weight, 3),
+        weight=weight,
         header=tuple(header),
         rows=shown,
         row_count=frame.height,

@@ -2,12 +2,14 @@
 
 import io
 
+import polars as pl
 import pytest
 from records.errors import FileFault
 from records.formats import FORMATS, open_reader
 from records.recognise import recognise, to_declare
-from records.recognise_csv import MARGIN
+from records.recognise_csv import MARGIN, doubt
 from records.recognise_dialects import unusual
+from records.recognise_trials import Candidate, Sample
 from waybill_contracts import Declaration
 from waybill_contracts.format import Format
 
@@ -173,18 +175,18 @@ def test_in_doubt_every_way_to_read_the_file_is_told_with_what_it_gives(case):
     assert scores == sorted(scores, reverse=True)
 
 
-def test_the_best_is_certain_only_where_it_is_clearly_ahead():
-    # Fields that look like two in truth make the comma worse than the semicolon, or not by enough.
-    def shares(odd, rows=20):
-        cells = [(f"{number};x", "y") if number < odd else ("z; z", "y") for number in range(rows)]
-        return lines(",", header=("a; b", "c"), rows=cells)
+def candidate(score, delimiter=",", faults=0):
+    read_as = PLAIN.model_copy(update={"delimiter": delimiter})
+    frame = pl.DataFrame({"c0": ["x"] * 9, "c1": ["y"] * 9})
+    return Candidate(read_as, score, header=("a", "b"), rows=(), row_count=9, faults=faults, frame=frame)
 
-    results = {odd: recognise(io.BytesIO(shares(odd)), BARE) for odd in range(21)}
-    for recognised in results.values():
-        assert recognised.is_certain == (recognised.candidates == ())
-        if len(recognised.candidates) > 1 and "plausible" in recognised.why:
-            assert recognised.candidates[0].score - recognised.candidates[1].score < MARGIN
-    assert not results[20].is_certain
+
+@pytest.mark.parametrize(
+    ("behind", "faults", "is_certain"), [(MARGIN, 0, True), (MARGIN - 0.001, 0, False), (0.5, 0, True), (0.5, 1, False)]
+)
+def test_the_best_is_certain_only_where_it_is_clearly_ahead_and_has_no_faults(behind, faults, is_certain):
+    rivals = [candidate(1.0, faults=faults), candidate(1.0 - behind, ";")]
+    assert (doubt(Sample(lines(), is_whole=True), rivals, Format(), BARE) is None) == is_certain
 
 
 def test_a_record_that_has_values_for_names_is_a_candidate_for_a_file_without_header():
@@ -278,3 +280,8 @@ def test_a_candidate_that_is_declared_is_certain_from_then_on(case, declaration)
         first, second = (open_reader(io.BytesIO(data), each) for each in (candidate.format, again))
         assert first.header == second.header
         assert dialect(again) == dialect(candidate.format)
+
+
+def test_a_header_that_has_none_of_the_declared_names_is_a_matter_of_columns_and_not_of_dialect():
+    for data in (b"neither,this,nor that\n", b"neither,this,nor that\n1 2,b c,3 4\n5 6,d e,7 8\n"):
+        assert found(data, declared()) == PLAIN
