@@ -118,7 +118,9 @@ def doubt(sample: Sample, found: Sequence[Candidate], declared: Format, declarat
         return "its first record looks like values, not like the names of columns"
     if not others:
         return None
-    if best.score - others[0].score < MARGIN * best.weight or any(re.search(ODD, name) for name in best.header):
+    if round(best.score - others[0].score, 3) < MARGIN * best.weight or any(
+        re.search(ODD, name) for name in best.header
+    ):
         return "it can be read in several ways that are about as plausible"
     if best.faults:
         return "the likeliest way to read it gives records with faults"
