@@ -1,5 +1,6 @@
 """What stands before the rows of a CSV file: byte-order mark, lines that say nothing, and the names of the columns."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from records.csv_split import split
 from records.errors import FileFault
 
 BOM = b"\xef\xbb\xbf"
+BLANK_LINES = re.compile(rb"(?:\r?\n)++")
 UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -35,9 +37,11 @@ class HeaderReader:
         for _ in range(self._dialect.skip_lines):
             self._coverage.skipped += self._take(self._end_of_line())
         if self._dialect.has_header:
-            return self._require_few(self._joined())
+            return self._joined()
         self._skip_unread()
-        return self._require_few(list(names) or self._numbered())
+        numbered = list(names) or self._numbered()
+        self._require_few(len(numbered))
+        return numbered
 
     def _joined(self) -> list[str]:
         rows, size = [], 0
@@ -62,6 +66,7 @@ class HeaderReader:
         piece = replace(piece, dialect=replace(self._dialect, repair=()))
         layout = Layout(piece)
         width = int(layout.field_counts[0])
+        self._require_few(width)
         self._require_short(size := int(layout.ends[0]))
         block, _ = split(piece, [str(number) for number in range(width)], self._limits)
         for codes, reasons in block.rejects.select("codes", "reasons").rows():
@@ -75,10 +80,9 @@ class HeaderReader:
         fields = self._dialect.grammar.field.findall(self._seen(self._input.common[:end]))
         return [f"column_{number}" for number in range(1, len(fields) + 1)]
 
-    def _require_few(self, names: list[str]) -> list[str]:
-        if len(names) > (most := self._limits.columns):
-            raise FileFault("too_many_columns", f"{len(names)} columns, at most {most} are possible")
-        return names
+    def _require_few(self, columns: int) -> None:
+        if columns > (most := self._limits.columns):
+            raise FileFault("too_many_columns", f"{columns} columns, at most {most} are possible")
 
     def _require_short(self, size: int) -> None:
         if size > (most := self._limits.header_bytes):
@@ -88,16 +92,26 @@ class HeaderReader:
         """Blank lines and comments."""
         comment = self._dialect.comment
         while True:
-            if self._input.common.startswith((b"\n", b"\r\n")):
-                self._coverage.blank += self._take(self._input.common.index(b"\n") + 1)
+            if blank := BLANK_LINES.match(self._input.common):
+                self._coverage.blank += self._take(blank.end())
             elif len(self._input.data) < max(2, len(comment)) and not self._input.is_at_end:
                 self._input.fill()
             elif not self._input.data:
                 raise FileFault("empty_file", "the file has no header" if self._dialect.has_header else "no rows")
             elif comment and self._input.data.startswith(comment):
-                self._coverage.comment += self._take(self._end_of_line())
+                self._coverage.comment += self._take(self._end_of_comments() or self._end_of_line())
             else:
                 return
+
+    def _end_of_comments(self) -> int:
+        """Of those that are there whole: to take them one by one would move all that follows each time."""
+        end = 0
+        while self._input.data.startswith(self._dialect.comment, end):
+            found = self._input.common.find(b"\n", end) + 1
+            if not found:
+                break
+            end = found
+        return end
 
     def _end_of_line(self) -> int:
         while not (end := self._input.common.find(b"\n") + 1):
