@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from records.bson_decode import decode_batch
-from records.bson_encode import BatchPlace, encode_batch
+from records.bson.decode import decode_batch
+from records.bson.encode import BatchPlace, encode_batch
 from records.checksum import format_checksum, version_checksums
 from records.compare import compare
 from records.digest import digests

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.header import match
 from records.judge import judge
 from waybill import samples

@@ -9,12 +9,12 @@ import polars as pl
 from records.archives import read_archive
 from records.block import Block
 from records.contents import compression, readable, unpacked
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.errors import MAX_CHARACTERS, FileFault
 from records.formats import Reader, open_reader
 from records.header import business_names, match
 from records.judge import judge
-from records.recognise import recognise
+from records.recognise.recognition import recognise
 from waybill_contracts import Declaration, Format
 
 from tests.fuzz.cases import Case

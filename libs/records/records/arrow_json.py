@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from records.arrow_texts import Texts, Values, instant_texts, texts_of, wrapped_instants
-from records.json_faults import JsonFault
-from records.json_text import Number, canonical_json
+from records.json.faults import JsonFault
+from records.json.text import Number, canonical_json
 from records.rejects import faults
 
 Read: TypeAlias = tuple[list[Any], list[pl.DataFrame]]

@@ -12,7 +12,7 @@ from records.header import match
 from records.infer_keys import KeyCandidate
 from records.infer_types import TypeGuesses
 from records.proposals import with_proposal
-from records.recognise_dialects import unusual
+from records.recognise.dialects import unusual
 from records.transform import without_nulls
 
 AS_EXPECTED = Format()

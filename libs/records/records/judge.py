@@ -58,7 +58,7 @@ def _faults(made: Made, declaration: Declaration) -> tuple[list[pl.DataFrame], l
     if not any(rule.expect is not None for rule in declaration.rules):
         return found, []
     # The parser is needed only where there is something to parse.
-    from records.expressions_rules import row_faults
+    from records.expressions.rules import row_faults
 
     broken = row_faults(made, declaration)
     return found + broken.found, broken.warned

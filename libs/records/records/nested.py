@@ -4,8 +4,8 @@ import re
 
 import polars as pl
 
-from records.json_faults import JsonFault
-from records.json_text import canonical_json, read_value
+from records.json.faults import JsonFault
+from records.json.text import canonical_json, read_value
 
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 

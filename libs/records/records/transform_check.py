@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from sqlglot import exp
 from waybill_contracts import Column, Declaration
 
-from records.expressions import ExpressionFault, parse
-from records.expressions_rules import truth
-from records.expressions_terms import MAX_JOINED
+from records.expressions.compiler import ExpressionFault, parse
+from records.expressions.rules import truth
+from records.expressions.terms import MAX_JOINED
 from records.transform import MAX_LITERAL_BYTES, constant_bytes, input_types
 from records.transform_derive import fitting
 

@@ -7,8 +7,8 @@ from waybill_contracts import Column
 
 from records.columns import canonical
 from records.errors import FileFault
-from records.expressions import Expression, ExpressionFault, compiled
-from records.expressions_terms import Kind, kind_of
+from records.expressions.compiler import Expression, ExpressionFault, compiled
+from records.expressions.terms import Kind, kind_of
 from records.rejects import faults
 from records.types import SHOWN_CHARACTERS, polars_type
 

@@ -10,7 +10,7 @@
 | date | YYYY-MM-DD, years 0001 to 9999 |
 | timestamp | YYYY-MM-DD, `T` or a space, HH:MM:SS, up to 3 fraction digits, nothing (UTC), Z or ±HH:MM; years as date |
 | timestamp(6) | the same with up to 6 fraction digits |
-| json | as records.json_text says, without U+0000; the value is its canonical text |
+| json | as records.json.text says, without U+0000; the value is its canonical text |
 
 Null stays null; empty quoted text is a fault in every type but text, and `null` in a json column a value of JSON.
 Dates and timestamps in a declared format: as records.time_formats says; local times of a declared zone: as

@@ -8,7 +8,7 @@ import polars as pl
 
 from records.arrow_texts import Texts
 from records.block import Block
-from records.csv import Limits
+from records.csv.reader import Limits
 from records.rejects import collect, faults, no_rejects
 
 FIELD_BYTES = Limits().field_bytes

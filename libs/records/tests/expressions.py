@@ -7,7 +7,7 @@ from decimal import Context, Decimal
 import polars as pl
 from hypothesis import strategies as st
 from records.columns import dtype
-from records.expressions import ExpressionFault, compiled
+from records.expressions.compiler import ExpressionFault, compiled
 
 TYPES = {
     "i": "integer",

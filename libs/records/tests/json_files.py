@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from records.errors import FileFault
 from records.formats.json import read_json
 from records.formats.jsonl import read_jsonl
-from records.json_pieces import Limits
+from records.json.pieces import Limits
 
 READERS = {"jsonl": read_jsonl, "json": read_json}
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from hypothesis import strategies as st
 from records.columns import dtype
-from records.json_text import canonical_json
+from records.json.text import canonical_json
 
 Row = dict[str, Any]
 

@@ -4,8 +4,8 @@ import polars as pl
 from bson.objectid import ObjectId
 from polars.testing import assert_frame_equal
 from pymongo import AsyncMongoClient
-from records.bson_decode import decode_batch
-from records.bson_encode import DocumentBlob, EncodedBatch, batch_range, encode_batch
+from records.bson.decode import decode_batch
+from records.bson.encode import DocumentBlob, EncodedBatch, batch_range, encode_batch
 
 from .versions import PLACE, versions
 

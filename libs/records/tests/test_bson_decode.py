@@ -14,10 +14,10 @@ from bson.raw_bson import RawBSONDocument
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from records import bson_decode
-from records.bson_decode import DecodeFault, decode_batch
-from records.bson_encode import encode_batch, record_id
-from records.bson_exact import decode_exactly
+from records.bson import decode as bson_decode
+from records.bson.decode import DecodeFault, decode_batch
+from records.bson.encode import encode_batch, record_id
+from records.bson.exact import decode_exactly
 from records.row_hash import row_hashes
 
 from .reference import LIMITS, Row, tables

@@ -11,10 +11,10 @@ from bson.objectid import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from records import bson_decode
-from records.bson_decode import decode_batch
-from records.bson_encode import encode_batch, record_id
-from records.bson_exact import decode_exactly
+from records.bson import decode as bson_decode
+from records.bson.decode import decode_batch
+from records.bson.encode import encode_batch, record_id
+from records.bson.exact import decode_exactly
 
 from .reference import LIMITS, Row, checksum, tables
 from .versions import AT, PLACE, with_deletes

@@ -11,7 +11,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.decimal128 import Decimal128
 from bson.objectid import ObjectId
 from hypothesis import given, settings
-from records.bson_encode import BatchPlace, EncodedBatch, batch_range, encode_batch, record_id
+from records.bson.encode import BatchPlace, EncodedBatch, batch_range, encode_batch, record_id
 
 from .reference import LIMITS, Row, checksum, tables, text
 from .versions import AT, PLACE, versions

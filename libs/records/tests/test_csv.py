@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.errors import FileFault
 
 SMALL = st.sampled_from([16, 40, 1 << 20])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.errors import FileFault
 from waybill_contracts import Format
 

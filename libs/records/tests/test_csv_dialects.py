@@ -6,7 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.errors import FileFault
 from waybill_contracts import Format
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.errors import FileFault
 from waybill_contracts import Format
 

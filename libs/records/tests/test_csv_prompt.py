@@ -4,7 +4,7 @@ import io
 import time
 
 import pytest
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.errors import FileFault
 from waybill_contracts import Format
 

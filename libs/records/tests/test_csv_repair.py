@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.errors import FileFault
 from waybill_contracts import Format
 

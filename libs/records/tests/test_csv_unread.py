@@ -4,7 +4,7 @@ import io
 
 import polars as pl
 import pytest
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.encodings import Utf8
 from records.errors import FileFault
 from waybill_contracts import Format

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import pytest
 from records.errors import FileFault
 from records.formats.excel import ExcelReader
-from records.xlsx_xml import MAX_TOKEN_BYTES
+from records.xlsx.xml import MAX_TOKEN_BYTES
 from waybill_contracts.format import Format
 
 from .workbooks import MAIN, number, packed, relations, row, text, typed, usual_parts, workbook

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from records.expressions_terms import kind_of
+from records.expressions.terms import kind_of
 
 from .expressions import EXACT, FAILED, INTEGER_ENDS, SHAPES, compile_, computed, expressions, refusal
 

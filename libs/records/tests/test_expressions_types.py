@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from records.expressions import ExpressionFault
+from records.expressions.compiler import ExpressionFault
 
 from .expressions import FAILED, compile_, computed
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from records.columns import canonical
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.errors import FileFault
 from records.header import business_names
 from records.infer import examine, infer, infer_columns

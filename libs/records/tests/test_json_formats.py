@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from records.encodings import as_utf8
 from records.errors import FileFault
 from records.formats import open_reader
-from records.json_pieces import Limits
+from records.json.pieces import Limits
 from waybill_contracts.format import Format
 
 from .json_files import ROWS, read, read_or_refusal, text_of, write

@@ -1,7 +1,7 @@
 """Lines and arrays: which line a row is on, and which files are refused because it is not sure where rows end."""
 
 import pytest
-from records.json_pieces import Limits
+from records.json.pieces import Limits
 
 from .json_files import read, read_or_refusal
 

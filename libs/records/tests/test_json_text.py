@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records.json_faults import JsonFault
-from records.json_text import Number, canonical_json, read_value
+from records.json.faults import JsonFault
+from records.json.text import Number, canonical_json, read_value
 
 CORPUS = Path(__file__).parents[3].parent / "shared" / "corpora" / "json-test-suite" / "test_parsing"
 REFUSED = {"y_object_duplicated_key.json": "doubled_key", "y_object_duplicated_key_and_value.json": "doubled_key"}

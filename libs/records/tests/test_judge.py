@@ -7,7 +7,7 @@ from decimal import Decimal
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records.csv import CsvReader, Limits
+from records.csv.reader import CsvReader, Limits
 from records.header import require_match
 from records.judge import MAX_RECORD_BYTES, judge
 from records.rejects import REJECTS

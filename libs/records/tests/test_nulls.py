@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.infer import infer
 from records.infer_keys import KeyCandidate
 from records.judge import judge

@@ -15,7 +15,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from records.arrow_json import column_texts
 from records.columns import canonical
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.formats import Reader, open_reader
 from records.formats.parquet import ParquetReader
 from records.row_hash import row_hashes

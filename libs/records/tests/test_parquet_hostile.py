@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from records.errors import FileFault
 from records.formats.parquet import ParquetReader
-from records.parquet_stream import Bounds
+from records.parquet.stream import Bounds
 
 from .parquet_files import (
     changed,

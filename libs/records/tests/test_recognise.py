@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from records.errors import FileFault
 from records.formats import FORMATS, open_reader
-from records.recognise import recognise, to_declare
-from records.recognise_csv import MARGIN, doubt
-from records.recognise_dialects import unusual
-from records.recognise_trials import Candidate, Sample
+from records.recognise.csv import MARGIN, doubt
+from records.recognise.dialects import unusual
+from records.recognise.recognition import recognise, to_declare
+from records.recognise.trials import Candidate, Sample
 from waybill_contracts import Declaration
 from waybill_contracts.format import Format
 

@@ -13,7 +13,7 @@ import pytest
 from records.errors import FileFault
 from records.formats import open_reader
 from records.header import match
-from records.recognise import recognise
+from records.recognise.recognition import recognise
 from waybill_contracts import Declaration, Format
 
 from .planted.dialects import DIALECTS

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.errors import FileFault
 from records.header import match
 from records.judge import WARNINGS, judge

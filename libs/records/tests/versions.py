@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import polars as pl
-from records.bson_encode import BatchPlace
+from records.bson.encode import BatchPlace
 from records.row_hash import row_hashes
 
 from .reference import Row, frame_of

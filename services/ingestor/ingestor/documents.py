@@ -12,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from chassis import Names
 from pymongo import AsyncMongoClient
 from pymongo.read_concern import ReadConcern
-from records.bson_encode import DocumentBlob, EncodedBatch, record_id
+from records.bson.encode import DocumentBlob, EncodedBatch, record_id
 
 DURABLE = {"w": "majority", "j": True}
 LOOKUP_IDS = 5_000

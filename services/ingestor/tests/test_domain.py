@@ -14,7 +14,7 @@ from ingestor.domain.guard import check_drift, judge_shares
 from ingestor.domain.holds import Absent, Held
 from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Dataset, Position, is_queued, is_twin
-from records.bson_encode import record_id
+from records.bson.encode import record_id
 from records.errors import FileFault
 from waybill_contracts import Declaration, FileRegistered, Guards, OrderBy, RowCounts
 

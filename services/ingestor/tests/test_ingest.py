@@ -63,7 +63,7 @@ async def test_what_an_update_was_before_is_read_many_documents_at_a_time(
     def one_by_one(*_: object) -> None:
         raise AssertionError("these documents are not in the layout that they were written in")
 
-    monkeypatch.setattr("records.bson_decode.decode_exactly", one_by_one)
+    monkeypatch.setattr("records.bson.decode.decode_exactly", one_by_one)
     await ingestor.deliver(FIRST)
     await ingestor.deliver(csv("1,Eva,10.00"))
     assert await ingestor.states() == [(1, "DONE"), (2, "DONE")]

@@ -12,7 +12,7 @@ from chassis import Names
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.read_preferences import ReadPreference
-from records.bson_encode import batch_range
+from records.bson.encode import batch_range
 
 AS_MANY_AS_FIT = 1_000_000_000
 

@@ -9,7 +9,7 @@ from itertools import islice
 
 from chassis import Job, Names, Pool, Tx, emit
 from chassis.telemetry import LOAD_SECONDS, stage
-from records.bson_decode import DecodeFault, decode_batch
+from records.bson.decode import DecodeFault, decode_batch
 from waybill_contracts import Batch, FileLoaded, RecordsIngested
 from waybill_contracts.loads import LoadCounts
 

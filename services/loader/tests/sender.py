@@ -10,7 +10,7 @@ from uuid import UUID
 import polars as pl
 from chassis import AlreadyHandled
 from loader.handlers import note_ingested_file
-from records.bson_encode import BatchPlace, DocumentBlob, encode_batch
+from records.bson.encode import BatchPlace, DocumentBlob, encode_batch
 from records.columns import dtype
 from records.key import content_keys, keys, line_keys
 from records.row_hash import row_hashes

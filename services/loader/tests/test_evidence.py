@@ -7,7 +7,7 @@ from functools import partial
 import asyncpg
 import pytest
 from bson import Decimal128, Int64
-from records.bson_encode import record_id
+from records.bson.encode import record_id
 from records.row_hash import row_hashes
 from waybill_contracts import RetryRequested
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 from waybill_contracts.format import Format, FormatType
 
 from records.block import Block
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.formats.excel import open_excel
 from records.formats.json import open_json
 from records.formats.jsonl import open_jsonl

@@ -14,15 +14,15 @@ from waybill_contracts.format import Format
 
 from records.arrow_texts import Texts
 from records.block import Block
-from records.csv import Limits
+from records.csv.reader import Limits
 from records.errors import FileFault
 from records.header import business_names
 from records.rejects import faults
 from records.types import SHOWN_CHARACTERS
 from records.value_rows import block_of
-from records.xlsx_sheet import SheetRow, column_letters, sheet_rows
-from records.xlsx_values import CellFault
-from records.xlsx_workbook import open_workbook
+from records.xlsx.sheet import SheetRow, column_letters, sheet_rows
+from records.xlsx.values import CellFault
+from records.xlsx.workbook import open_workbook
 
 BLOCK_ROWS, BLOCK_CHARACTERS = 4096, 1 << 20
 MOST_COLUMNS = Limits().columns

@@ -12,10 +12,10 @@ import numpy as np
 from waybill_contracts.format import Format
 
 from records.errors import FileFault
-from records.json_faults import JsonFault
-from records.json_pieces import LF, MOST_ELEMENTS, SPACES, Elements, Feed, Limits
-from records.json_reader import JsonReader
-from records.json_scan import Separators, is_whole, separators
+from records.json.faults import JsonFault
+from records.json.pieces import LF, MOST_ELEMENTS, SPACES, Elements, Feed, Limits
+from records.json.reader import JsonReader
+from records.json.scan import Separators, is_whole, separators
 from records.text_views import Positions
 
 

@@ -6,9 +6,9 @@ from typing import BinaryIO
 import numpy as np
 from waybill_contracts.format import Format
 
-from records.json_faults import JsonFault
-from records.json_pieces import LF, MOST_ELEMENTS, SPACES, Elements, Feed, Limits
-from records.json_reader import JsonReader
+from records.json.faults import JsonFault
+from records.json.pieces import LF, MOST_ELEMENTS, SPACES, Elements, Feed, Limits
+from records.json.reader import JsonReader
 from records.text_views import Positions
 
 CR = 13

@@ -15,7 +15,7 @@ from records.arrow_json import column_texts
 from records.block import Block
 from records.errors import FileFault
 from records.header import business_names
-from records.parquet_stream import Bounds, ParquetStream
+from records.parquet.stream import Bounds, ParquetStream
 from records.value_rows import block_of
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from records.csv import CsvReader
+from records.csv.reader import CsvReader
 from records.errors import FileFault
 from records.header import require_match
 from records.judge import judge

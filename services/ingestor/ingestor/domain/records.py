@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from records.bson_encode import ID
+from records.bson.encode import ID
 from records.pieces import block_values
 
 

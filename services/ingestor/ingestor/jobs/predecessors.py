@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import polars as pl
-from records.bson_decode import decode_batch
+from records.bson.decode import decode_batch
 from records.columns import dtype
 from records.compare import changed_fields
 from records.pieces import data_of, text_values

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 import polars as pl
-from records.bson_encode import BatchPlace, encode_batch
+from records.bson.encode import BatchPlace, encode_batch
 from records.columns import dtype
 from waybill_contracts import Batch
 

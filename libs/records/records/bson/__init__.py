@@ -1,0 +1,1 @@
+"""Versions of records as BSON documents, and back."""

@@ -1,0 +1,1 @@
+"""Row expressions: SQL, checked, and turned into Polars."""

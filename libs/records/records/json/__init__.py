@@ -1,0 +1,1 @@
+"""JSON, strictly: values, their canonical text, and where rows begin and end."""

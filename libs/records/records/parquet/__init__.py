@@ -1,0 +1,1 @@
+"""Parquet, read in a process of its own."""

@@ -1,0 +1,1 @@
+"""How a file is to be read, found in its beginning."""

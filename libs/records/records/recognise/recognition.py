@@ -1,0 +1,266 @@
+"""How a file is to be read: as declared, and where the declaration leaves it open, as its content shows.
+
+What is declared is never overruled. Then, in this order: the marks of Parquet and of workbooks; a header that is the
+declared one when the file is read as plain CSV; JSON; CSV of another dialect, by the declared names, else by a score
+over the beginning of the file (records.recognise.trials). The file's name only breaks ties. Where more than one way
+is left, all are told and nothing is chosen.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+import orjson
+from waybill_contracts import Declaration
+from waybill_contracts.format import Encoding, Format, FormatType
+
+from records.errors import FileFault
+from records.formats import FORMATS
+from records.recognise.csv import by_names, candidates, doubt, has_names, header_of, hints_at_other_quotes
+from records.recognise.dialects import DEFAULT, RECOGNISED, completed, is_settled, unusual
+from records.recognise.encoding import (
+    FEW_INVALID_ROWS,
+    Guess,
+    bom_of,
+    count_invalid_rows,
+    guess_encodings,
+    is_utf8,
+    shown_text,
+)
+from records.recognise.trials import Candidate, Sample, try_out
+
+SAMPLE_BYTES = 1 << 16
+MOST_SHOWN = 8
+"""Candidates that a person is asked to choose from."""
+SURE_COLUMNS = 2
+"""So many declared names side by side are nobody's chance."""
+PARQUET = b"PAR1"
+ZIP = b"PK\x03\x04"
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+EXTENSIONS: dict[str, FormatType] = {"json": "json", "jsonl": "jsonl", "ndjson": "jsonl"}
+TEXT_EXTENSIONS = ("csv", "tsv", "tab", "txt")
+SETTLED = ("delimiter", "quote", "escape", "comment", "skip_lines", "header", "footer_lines")
+"""Where candidates differ in one of these, all of them are decided with the one that is chosen."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The format that the file is read with, all that a reader needs; in doubt the best one, with all candidates."""
+
+    format: Format
+    why: str = ""
+    """It is in doubt."""
+    candidates: tuple[Candidate, ...] = ()
+    header: Sequence[str] | None = None
+    """Of the file, where it was read already."""
+
+    @property
+    def is_certain(self) -> bool:
+        return not self.candidates
+
+
+def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Recognition:
+    """How the unpacked file is to be read; FileFault where that is none of the formats there are.
+
+    `source` is read from its beginning, a little more than nothing where plain CSV has the declared header.
+    """
+    source.seek(0)
+    head, is_whole = _read(source)
+    declared = declaration.format
+    kind = declared.type or _marked(head)
+    if kind not in (None, "csv", "tsv"):
+        return Recognition(_supported(_other(declared, kind, head)))
+    sample = Sample(head, is_whole)
+    if plain := _plain(sample, declaration):
+        return plain
+    texts = [(guess, _decoded(sample, guess.encoding)) for guess in guess_encodings(head, declared)]
+    if kind is None:
+        found = _json(texts[0][1], declared, declaration, name)
+        if found:
+            return found
+    if len(texts) == 1:
+        return _with_encoding(_csv(texts[0][1], declaration, name), texts[0][0].encoding)
+    return _in_doubt_of_encoding(texts, declaration)
+
+
+def is_plain(source: BinaryIO, name: str) -> Sequence[str] | None:
+    """The header of plain CSV that has a column of this name; None where the file is something else."""
+    source.seek(0)
+    header = header_of(Sample(*_read(source)), DEFAULT)
+    return header if header and name in header else None
+
+
+def to_declare(candidate: Candidate, others: Sequence[Candidate]) -> Format:
+    """What a declaration has to say for files to be read as the candidate is, and not as another."""
+    mine = candidate.format.model_dump(include=RECOGNISED, exclude_unset=True)
+    every = [mine, *(other.format.model_dump(exclude_unset=True) for other in others)]
+    differing = {field for field in RECOGNISED if len({str(each.get(field)) for each in every}) > 1}
+    if len(others) == 1 or differing & set(SETTLED):
+        differing |= {"delimiter", "quote", "header"}
+    kept = {field: value for field, value in mine.items() if value is not None and field in differing}
+    return Format.model_validate(_said(unusual(candidate.format)) | kept)
+
+
+def _said(found: Format | None) -> dict[str, object]:
+    return found.model_dump(exclude_unset=True) if found else {}
+
+
+def _read(source: BinaryIO) -> tuple[bytes, bool]:
+    """Whole lines from the beginning of the file, and whether that is all of it."""
+    head = b""
+    while len(head) <= SAMPLE_BYTES and (more := source.read(SAMPLE_BYTES + 1 - len(head))):
+        head += more
+    if len(head) <= SAMPLE_BYTES:
+        return head, True
+    head = head[:SAMPLE_BYTES]
+    end = head.rfind(b"\n") + 1 or head.rfind(b"\r") + 1
+    return head[:end] if end else head, False
+
+
+def _marked(head: bytes) -> FormatType | None:
+    """The format of a file that is no text, which its first bytes tell."""
+    if head.startswith(PARQUET) and (b"\0" in head or not is_utf8(head)):
+        return "parquet"
+    if head.startswith(ZIP):
+        return "excel"
+    if head.startswith(OLD_WORKBOOK):
+        raise FileFault("unknown_format", "the file is a workbook of Excel before 2007: save it as .xlsx, or as CSV")
+    return None
+
+
+def _other(declared: Format, kind: FormatType | None, head: bytes) -> Format:
+    found: dict[str, object] = {"type": kind}
+    if kind in ("json", "jsonl"):
+        found["encoding"] = bom_of(head) or declared.encoding or "utf-8"
+    return declared.model_copy(update=found)
+
+
+def _supported(found: Format) -> Format:
+    if found.type not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise FileFault("unknown_format", f"the file is {found.type}, which is not read here: send it as {known}")
+    return found
+
+
+def _plain(sample: Sample, declaration: Declaration) -> Recognition | None:
+    """The format, where plain reading finds what is declared."""
+    declared = declaration.format
+    dialect = completed(declared)
+    if declared.encoding not in (None, "utf-8") or not _is_plain_text(sample.data):
+        return None
+    if dialect.header is False:
+        found = try_out(sample, dialect, declaration)
+        return Recognition(dialect) if found and found.row_count and not found.faults else None
+    header = header_of(sample, dialect) if declaration.columns else None
+    if header is None or not has_names(header, dialect.delimiter, declaration, SURE_COLUMNS):
+        return None
+    if hints_at_other_quotes(sample, dialect, declared):
+        return None
+    return Recognition(dialect, header=header)
+
+
+def _is_plain_text(head: bytes) -> bool:
+    """UTF-8, but for a few rows at most."""
+    return bom_of(head) in (None, "utf-8") and b"\0" not in head[:4] and count_invalid_rows(head) <= FEW_INVALID_ROWS
+
+
+def _decoded(sample: Sample, encoding: Encoding) -> Sample:
+    return sample if encoding == "utf-8" else replace(sample, data=shown_text(sample.data, encoding))
+
+
+def _json(text: Sample, declared: Format, declaration: Declaration, name: str) -> Recognition | None:
+    """What begins like JSON is JSON, unless its first line is none; then both are told."""
+    kind, is_certain = _json_type(text)
+    if kind is None:
+        return None
+    extension = name.lower().rpartition(".")[2]
+    if is_certain or EXTENSIONS.get(extension) is not None:
+        return Recognition(_supported(_other(declared, kind, text.data)))
+    if extension in TEXT_EXTENSIONS:
+        return None
+    found = _csv(text, declaration, name)
+    told = found.candidates or (try_out(text, found.format, declaration),)
+    other = Candidate(_other(declared, kind, text.data), score=0.5, header=(), rows=(), row_count=0, faults=0)
+    every = sorted([each for each in (*told, other) if each], key=lambda each: -each.score)
+    return Recognition(every[0].format, "it begins like JSON, but its first line is none", tuple(every))
+
+
+def _json_type(text: Sample) -> tuple[FormatType | None, bool]:
+    """json or jsonl, if the text begins like it, and whether that is certain."""
+    data = text.data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    line = data.partition(b"\n")[0].strip()
+    if re.match(rb"\[\s*(?:\{\s*[\"}]|\]\s*$)", data):
+        return "json", True
+    if data[:1] not in (b"{", b"["):
+        return None, False
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        is_cut_off = line == data and not text.is_whole and re.match(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:', line)
+        return "jsonl" if data[:1] == b"{" else "json", bool(is_cut_off)
+    return ("jsonl", True) if isinstance(value, dict) else ("json", line == data.strip())
+
+
+def _csv(text: Sample, declaration: Declaration, name: str) -> Recognition:
+    """The dialect of a text."""
+    declared = declaration.format
+    if is_settled(declared) and declared.header is not None:
+        return Recognition(_settled(text, declared))
+    named = by_names(text, declared, declaration)
+    if len(named) > 1:
+        tried = [each for each in (try_out(text, dialect, declaration) for dialect in named) if each]
+        return _doubtful(tried, "several ways to read it give the declared columns")
+    if named and not hints_at_other_quotes(text, named[0], declared):
+        return Recognition(named[0])
+    if named:
+        header = {"delimiter": named[0].delimiter, "skip_lines": named[0].skip_lines or 0}
+        declared = declared.model_copy(update=header)
+    found = candidates(text, declared, declaration)
+    if not found:
+        # The reader says what is wrong with it.
+        return Recognition(_settled(text, declared))
+    why = doubt(text, found, declared, declaration)
+    if why is None:
+        return Recognition(found[0].format)
+    tab = [each for each in found if each.format.delimiter == "\t" and not each.faults]
+    if name.lower().endswith((".tsv", ".tab")) and len(tab) == 1 and len(tab[0].header) > 1:
+        return Recognition(tab[0].format)
+    return _doubtful(found, why)
+
+
+def _settled(text: Sample, declared: Format) -> Format:
+    line_end = "cr" if b"\r" in text.data and b"\n" not in text.data else "lf"
+    return completed(declared, line_end=line_end)
+
+
+def _doubtful(found: Sequence[Candidate], why: str) -> Recognition:
+    best = sorted(found, key=lambda candidate: -candidate.score)[:MOST_SHOWN]
+    return Recognition(best[0].format, why, tuple(best))
+
+
+def _with_encoding(found: Recognition, encoding: Encoding) -> Recognition:
+    told = tuple(replace(each, format=_encoded(each.format, encoding)) for each in found.candidates)
+    return replace(found, format=_encoded(found.format, encoding), candidates=told)
+
+
+def _encoded(found: Format, encoding: Encoding) -> Format:
+    return found.model_copy(update={"encoding": encoding})
+
+
+def _in_doubt_of_encoding(texts: Sequence[tuple[Guess, Sample]], declaration: Declaration) -> Recognition:
+    """The dialect that the likeliest encoding shows, in each encoding."""
+    dialect = _csv(texts[0][1], declaration, "")
+    ways = [each.format for each in dialect.candidates[:2]] or [dialect.format]
+    found: list[Candidate] = []
+    for way in ways:
+        for guess, text in texts:
+            candidate = try_out(text, _encoded(way, "utf-8"), declaration)
+            if candidate:
+                score = round(candidate.score * guess.score, 3)
+                found.append(replace(candidate, format=_encoded(way, guess.encoding), score=score))
+    if not found:
+        return _with_encoding(dialect, texts[0][0].encoding)
+    rows = count_invalid_rows(texts[-1][1].data)
+    said = f"it is no UTF-8 in {rows} of its first rows" if rows else "it looks like UTF-16 without a mark that says so"
+    return _doubtful(found, f"{said}, and its encoding is not declared")

@@ -1,0 +1,1 @@
+"""Workbooks, strictly: their parts, sheets, cells and texts."""
