@@ -11,6 +11,7 @@ from typing import Any
 
 MAX_RECORD_BYTES = 15_000_000
 MAX_COLUMNS = 1000
+MAX_LINE_BYTES = 16 << 20
 NOTES = frozenset(f"waybill_{name}" for name in ("line", "part", "bytes", "codes", "columns", "reasons", "raw"))
 """Columns of a file of rejects that are not its sender's."""
 csv.field_size_limit(1 << 30)
@@ -178,6 +179,8 @@ def tables_of(parts: Iterable[bytes | None], meaning: Meaning) -> list[Table]:
 
 def table_of(content: bytes | None, meaning: Meaning) -> tuple[Table, int]:
     """A file, and how many lines it has."""
+    if max(map(len, (content or b"").split(b"\n"))) > MAX_LINE_BYTES:
+        raise Refused("a line is too long")
     text = Text((content or b"").decode("utf-8", "surrogateescape"), newline="")
     lines, number = [], 1
     try:

@@ -17,6 +17,7 @@ BAD_FILES = {
     "doubled column": (b"id,name,amount,Name\n1,one,1,one\n", "doubled_column"),
     "unclosed quote": (b'id,name,amount\n1,"one,1\n2,two,2\n', "unclosed_quote"),
     "header not UTF-8": (b"id,name,amo\xffunt\n1,one,1\n", "invalid_utf8_header"),
+    "a line without end": (GOOD + b"9," + b"x" * (17 << 20) + b",1\n", "line_too_long"),
     "10,000 columns": (",".join(f"c{number}" for number in range(10_000)).encode() + b"\n", "too_many_columns"),
 }
 OTHER_COLUMNS = {
@@ -29,7 +30,7 @@ BAD_ROWS = {
     "NUL": (b"9,o\0ne,1\n", "nul"),
     "invalid UTF-8": (b"9,o\xffne,1\n", "invalid_utf8"),
     "too few fields": (b"9,one\n", "too_few_fields"),
-    "too big for MongoDB": (b"9," + b"x" * (17 << 20) + b",1\n", "too"),
+    "too big for MongoDB": (b"9," + b"x" * 15_500_000 + b",1\n", "too"),
 }
 
 
