@@ -9,7 +9,7 @@ from records.formats import FORMATS, open_reader
 from records.recognise.csv import MARGIN, doubt
 from records.recognise.dialects import unusual
 from records.recognise.recognition import recognise, to_declare
-from records.recognise.trials import Candidate, Sample
+from records.recognise.trials import Candidate
 from waybill_contracts import Declaration
 from waybill_contracts.format import Format
 
@@ -186,7 +186,7 @@ def candidate(score, delimiter=",", faults=0):
 )
 def test_the_best_is_certain_only_where_it_is_clearly_ahead_and_has_no_faults(behind, faults, is_certain):
     rivals = [candidate(1.0, faults=faults), candidate(1.0 - behind, ";")]
-    assert (doubt(Sample(lines(), is_whole=True), rivals, Format(), BARE) is None) == is_certain
+    assert (doubt(rivals, Format(), BARE) is None) == is_certain
 
 
 def test_a_record_that_has_values_for_names_is_a_candidate_for_a_file_without_header():
@@ -285,3 +285,16 @@ def test_a_candidate_that_is_declared_is_certain_from_then_on(case, declaration)
 def test_a_header_that_has_none_of_the_declared_names_is_a_matter_of_columns_and_not_of_dialect():
     for data in (b"neither,this,nor that\n", b"neither,this,nor that\n1 2,b c,3 4\n5 6,d e,7 8\n"):
         assert found(data, declared()) == PLAIN
+
+
+def test_faulty_last_rows_are_no_footer_where_the_columns_are_known():
+    rows = [*ROWS, ("5", "Eva")]
+    assert found(lines(rows=rows), declared()) == PLAIN
+    assert found(lines(header=("id", "title", "amount"), rows=rows), declared()) == PLAIN
+    assert in_doubt(lines(rows=rows)).format.footer_lines == 1
+
+
+def test_texts_that_end_with_a_backslash_and_names_with_odd_signs_make_no_doubt_of_plain_csv():
+    odd = declared({"id": {}, "robert_drop": {}, "s": {}})
+    data = b'id,"Robert\'); DROP;--",%s\n1,C:\\,x\n2,"D:\\",y\n3\n'
+    assert found(data, odd) == PLAIN

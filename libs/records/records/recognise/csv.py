@@ -1,7 +1,7 @@
 """Which dialect of CSV the beginning of a file is in, and which it might be."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import islice
 
@@ -38,30 +38,31 @@ def header_of(sample: Sample, file_format: Format) -> list[str] | None:
         return None
 
 
-def has_names(header: Sequence[str] | None, delimiter: str | None, declaration: Declaration, least: int = 1) -> bool:
+def has_names(header: Sequence[str] | None, dialect: Format, declaration: Declaration, least: int = 1) -> bool:
     """Whether it has every declared column that files must have, and is nothing else that was read wrongly.
 
     A header of one field only, where none but that one is declared; else `least` columns at least.
     """
-    if header is None or any(_is_read_wrongly(text, delimiter) for text in header):
+    if header is None:
+        return False
+    # A business name would not show it: that of `'id'` and of `id;` is `id`.
+    enclosing = [quote for quote in ("'", '"', "`") if quote != dialect.quote]
+    if any(text[:1] in enclosing or text[-1:] in enclosing for text in header if text):
+        return False
+    others = [sign for sign in DELIMITERS if sign != dialect.delimiter]
+    is_usual = dialect.delimiter == DELIMITERS[0] and len(header) > 1
+    if not is_usual and any(sign in text for sign in others for text in header):
         return False
     known, missing = known_columns(header, declaration)
     return known > 0 and not missing and (known >= least or known == len(header))
 
 
-def _is_read_wrongly(text: str, delimiter: str | None) -> bool:
-    """A business name would not show it: that of `'id'` and of `id;` is `id`."""
-    others = (sign for sign in DELIMITERS if sign != delimiter)
-    return text[:1] in ("'", '"') or text[-1:] in ("'", '"') or any(sign in text for sign in others)
-
-
 def hints_at_other_quotes(sample: Sample, dialect: Format, declared: Format) -> bool:
-    """Whether fields may be enclosed by single quotes, or what ends them has a backslash before it; a quick look."""
+    """Whether fields may be enclosed by single quotes, or quotes have a backslash before them; a quick look."""
     if is_settled(declared):
         return False
     data, delimiter = sample.data, (dialect.delimiter or "").encode()
-    ends = (delimiter, (dialect.quote or '"').encode())
-    if not dialect.escape and any(b"\\" + end in data for end in ends):
+    if not dialect.escape and b"\\" + (dialect.quote or '"').encode() in data:
         return True
     closed = any(b"'" + end in data for end in (delimiter, b"\r", b"\n"))
     return dialect.quote == '"' and delimiter + b"'" in data and closed
@@ -78,7 +79,7 @@ def by_names(sample: Sample, declared: Format, declaration: Declaration) -> list
             continue
         if delimiter in found or any(skipped > (other.skip_lines or 0) for other in found.values()):
             continue
-        if has_names(header_of(sample, dialect), delimiter, declaration) and _ends_lines(dialect, sample, declaration):
+        if has_names(header_of(sample, dialect), dialect, declaration) and _ends_lines(dialect, sample, declaration):
             found[delimiter] = dialect
     return list(found.values())
 
@@ -107,11 +108,9 @@ def candidates(sample: Sample, declared: Format, declaration: Declaration) -> li
     return sorted(kept, key=lambda candidate: -candidate.score)
 
 
-def doubt(sample: Sample, found: Sequence[Candidate], declared: Format, declaration: Declaration) -> str | None:
+def doubt(found: Sequence[Candidate], declared: Format, declaration: Declaration) -> str | None:
     """Why the first of these is not certain."""
     best, others = found[0], found[1:]
-    if is_by_names(best, others, declaration) and not hints_at_other_quotes(sample, best.format, declared):
-        return None
     if not _is_usual(best, others, declared):
         return "it is not read in a usual way"
     if not declaration.columns and declared.header is None and looks_like_values(best):
@@ -127,14 +126,18 @@ def doubt(sample: Sample, found: Sequence[Candidate], declared: Format, declarat
     return None
 
 
-def is_by_names(best: Candidate, others: Iterable[Candidate], declaration: Declaration) -> bool:
-    """Whether half of the declared columns, and two at least, are there with this delimiter and none with another."""
-    if best.known < 2 or 2 * best.known < len(declaration.columns) or best.format.header is False:
-        return False
-    rivals = [other for other in others if other.known and other.format.header is not False]
-    way = best.format
-    usual = not way.comment and way.quote == '"' and not way.escape and way.line_end == "lf"
-    return usual and all(_places_header_alike(best, other) for other in rivals)
+def by_some_names(found: Sequence[Candidate], declaration: Declaration) -> Candidate | None:
+    """The plain one, where it has half of the declared columns and two at least, and no other delimiter gives any."""
+    plain = next((candidate for candidate in found if _is_plain(candidate.format)), None)
+    if plain is None or plain.known < 2 or 2 * plain.known < len(declaration.columns):
+        return None
+    rivals = [other for other in found if other.known and other.format.header is not False]
+    return plain if all(_places_header_alike(plain, other) for other in rivals) else None
+
+
+def _is_plain(way: Format) -> bool:
+    unusual_lines = way.comment or way.footer_lines or way.line_end != "lf" or way.header is False
+    return way.quote == '"' and not way.escape and not unusual_lines
 
 
 def _places_header_alike(one: Candidate, other: Candidate) -> bool:

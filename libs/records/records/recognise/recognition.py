@@ -17,7 +17,15 @@ from waybill_contracts.format import Encoding, Format, FormatType
 
 from records.errors import FileFault
 from records.formats import FORMATS
-from records.recognise.csv import by_names, candidates, doubt, has_names, header_of, hints_at_other_quotes
+from records.recognise.csv import (
+    by_names,
+    by_some_names,
+    candidates,
+    doubt,
+    has_names,
+    header_of,
+    hints_at_other_quotes,
+)
 from records.recognise.dialects import DEFAULT, RECOGNISED, completed, is_settled, unusual
 from records.recognise.encoding import (
     FEW_INVALID_ROWS,
@@ -153,7 +161,7 @@ def _plain(sample: Sample, declaration: Declaration) -> Recognition | None:
         found = try_out(sample, dialect, declaration)
         return Recognition(dialect) if found and found.row_count and not found.faults else None
     header = header_of(sample, dialect) if declaration.columns else None
-    if header is None or not has_names(header, dialect.delimiter, declaration, SURE_COLUMNS):
+    if header is None or not has_names(header, dialect, declaration, SURE_COLUMNS):
         return None
     if hints_at_other_quotes(sample, dialect, declared):
         return None
@@ -214,19 +222,37 @@ def _csv(text: Sample, declaration: Declaration, name: str) -> Recognition:
     if named and not hints_at_other_quotes(text, named[0], declared):
         return Recognition(named[0])
     if named:
-        header = {"delimiter": named[0].delimiter, "skip_lines": named[0].skip_lines or 0}
-        declared = declared.model_copy(update=header)
+        return _quoted(text, named[0], declaration)
     found = candidates(text, declared, declaration)
     if not found:
         # The reader says what is wrong with it.
         return Recognition(_settled(text, declared))
-    why = doubt(text, found, declared, declaration)
+    return _most_plausible(text, found, declaration, name)
+
+
+def _most_plausible(text: Sample, found: Sequence[Candidate], declaration: Declaration, name: str) -> Recognition:
+    """The best of these, unless it is in doubt."""
+    plain = by_some_names(found, declaration)
+    if plain and not hints_at_other_quotes(text, plain.format, declaration.format):
+        return Recognition(plain.format)
+    why = doubt(found, declaration.format, declaration)
     if why is None:
         return Recognition(found[0].format)
     tab = [each for each in found if each.format.delimiter == "\t" and not each.faults]
     if name.lower().endswith((".tsv", ".tab")) and len(tab) == 1 and len(tab[0].header) > 1:
         return Recognition(tab[0].format)
     return _doubtful(found, why)
+
+
+def _quoted(text: Sample, named: Format, declaration: Declaration) -> Recognition:
+    """The dialect of a text that has the declared names, but maybe other quotes; faults are its rows' own."""
+    lines = {"skip_lines": named.skip_lines or 0, "footer_lines": named.footer_lines or 0}
+    declared = declaration.format.model_copy(update={"delimiter": named.delimiter, **lines})
+    found = [each for each in candidates(text, declared, declaration) if each.format.comment == declared.comment]
+    if not found or (found[0].format.quote, found[0].format.escape) == (named.quote, named.escape):
+        return Recognition(named)
+    why = doubt(found, declared, declaration)
+    return _doubtful(found, why) if why else Recognition(found[0].format)
 
 
 def _settled(text: Sample, declared: Format) -> Format:
