@@ -73,11 +73,11 @@ def test_a_fault_rejects_its_own_record_and_changes_no_other(lines, block_bytes,
 
 @PATHS
 def test_line_numbers_are_physical_whatever_lies_between(exact):
-    data = b'\n\na,b\r\n\r\n1,"x\ny\n"\n\n2,3\nbad"\n"p\nq"r,1\n4,5'
+    data = b'\n\na,b\r\n\r\n1,"x\ny\n"\n\n2,3\nbad"x\n"p\nq"r,1\n4,5'
     _, rows, rejects, coverage = read(data, exact=exact)
     assert [line for line, _ in rows] == [5, 9, 13]
     assert [(line, codes) for line, codes, _ in rejects] == [(10, {"quote_in_field"}), (11, {"text_after_quote"})]
-    assert (coverage.header, coverage.blank, coverage.rejected) == (5, 5, len(b'bad"\n"p\nq"r,1\n'))
+    assert (coverage.header, coverage.blank, coverage.rejected) == (5, 5, len(b'bad"x\n"p\nq"r,1\n'))
 
 
 @PATHS

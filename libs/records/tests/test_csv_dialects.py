@@ -186,8 +186,8 @@ def test_an_escape_before_anything_else_stands_for_itself(exact):
 
 @PATHS
 def test_with_an_escape_a_doubled_quote_is_text_after_a_quote(exact):
-    _, rows, rejects, _ = read(b'a,b\n1,"x""y"\n2,a\\"b\n3,"c"\n', exact, escape="\\")
-    assert rows == [(4, ["3", "c"])]
+    _, rows, rejects, _ = read(b'a,b\n1,"x""y"\n2,"b"\n3,a\\"b\n4,"c"\n', exact, escape="\\")
+    assert rows == [(3, ["2", "b"]), (5, ["4", "c"])]
     assert [(codes, columns) for _, codes, columns, _ in rejects] == [
         (["text_after_quote"], ["1"]),
         (["quote_in_field"], ["1"]),

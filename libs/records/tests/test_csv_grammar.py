@@ -3,6 +3,7 @@
 import io
 import os
 import re
+from itertools import dropwhile
 from typing import NamedTuple
 
 import pytest
@@ -95,22 +96,75 @@ class Grammar:
         return Field(None, plain, code, bare, end, data[at:end])
 
     def records(self, data):
-        """(line, fields, raw bytes) of each record that is no blank line and no comment."""
+        """(line, fields, raw bytes, end with the line end) of each record; a comment has no fields."""
         at = 0
         while at < len(data):
-            start = at
+            start, fields = at, []
             if self.at(self.comment, data, at):
                 while at < len(data) and not self.line_end(data, at):
                     at += 1
-                at += len(self.line_end(data, at))
+            else:
+                fields = [self.field(data, at)]
+                while self.at(self.delimiter, data, fields[-1].end):
+                    fields.append(self.field(data, fields[-1].end + 1))
+                at = fields[-1].end
+            raw, at = data[start:at], at + len(self.line_end(data, at))
+            yield self.line(data, start), fields, raw, at
+
+    def misplaced(self, data, fields):
+        """Where the first quote stands that breaks the grammar; far away if none does."""
+        for field in fields:
+            start = field.end - len(field.raw)
+            if field.code == "text_after_quote":
+                return self.quoted(data, start + 1)[1] - 1
+            if field.code:
+                return data.index(self.quote, start)
+        return FAR
+
+    def death(self, data, at, ends):
+        """Where reading on as if this were inside quotes breaks the grammar, and where it meets the other reading."""
+        is_inside = True
+        while True:
+            if is_inside:
+                try:
+                    at = self.quoted(data, at)[1]
+                except FileFault:
+                    return FAR, FAR
+                if at < len(data) and not self.at(self.delimiter, data, at) and not self.line_end(data, at):
+                    return at - 1, FAR
+            end = self.line_end(data, at)
+            at += len(end) or 1
+            if at >= len(data) or (end and at in ends):
+                return FAR, at
+            is_inside = self.at(self.quote, data, at)
+            if is_inside:
+                at += 1
                 continue
-            fields = [self.field(data, at)]
-            while self.at(self.delimiter, data, fields[-1].end):
-                fields.append(self.field(data, fields[-1].end + 1))
-            at = fields[-1].end
-            if at > start:
-                yield self.line(data, start), fields, data[start:at]
-            at += len(self.line_end(data, at))
+            start, at = at, self.plain(data, at)[2]
+            if self.quote in data[start:at]:
+                return data.index(self.quote, start), FAR
+
+
+FAR = 1 << 60
+
+
+def is_in_doubt(data, said, records, ends, width):
+    """Whether another reading, in which the line end of a record with a fault lies inside quotes, is as good."""
+    grammar = Grammar(said)
+    if not grammar.quote or "stray_quotes" in said.repair or not records:
+        return False
+    since, death, meeting = None, FAR, FAR
+    # Blank lines before the first record are nobody's.
+    for _, fields, raw, end in dropwhile(lambda record: not (record[1] and record[2]), records):
+        quote = grammar.misplaced(data, fields)
+        if since is not None and death <= min(quote, end):
+            since = None
+        if since is not None and min(quote, meeting) <= end:
+            return True
+        if since is None and fields and (not raw or faults_of(fields, raw, width)):
+            since = end
+            death, meeting = grammar.death(data, end, ends)
+    return False
 
 
 def faults_of(fields, raw, width):
@@ -165,13 +219,21 @@ def mended(fields, width, allowed):
 def expected(data, said, width):
     """Rows, rejects and repairs that reading must give, or the code of the fault of the file."""
     rows, rejects, repairs = [], [], []
+    every, fault = [], None
     try:
-        records = [*Grammar(said).records(data)]
-    except FileFault as fault:
-        return fault.code
-    if not records:
-        return "empty_file"
-    for line, fields, raw in records[: max(0, len(records) - (said.footer_lines or 0))]:
+        every += Grammar(said).records(data)
+    except FileFault as error:
+        fault = error.code
+    spoken = [number for number, (_, fields, raw, _) in enumerate(every) if fields and raw]
+    is_empty = not spoken
+    if said.footer_lines:
+        cut = spoken[-said.footer_lines] if len(spoken) > said.footer_lines else 0
+        every, spoken = every[:cut], [number for number in spoken if number < cut]
+    if is_in_doubt(data, said, every, {end for *_, end in every}, width):
+        return "quotes_in_doubt"
+    if fault or is_empty:
+        return fault or "empty_file"
+    for line, fields, raw, _ in (every[number] for number in spoken):
         faults = faults_of(fields, raw, width)
         if faults and (found := mended(fields, width, said.repair)):
             rows.append((line, found[0]))

@@ -68,7 +68,7 @@ class HeaderReader:
         width = int(layout.field_counts[0])
         self._require_few(width)
         self._require_short(size := int(layout.ends[0]))
-        block, _ = split(piece, [str(number) for number in range(width)], self._limits)
+        block, _ = split(layout, [str(number) for number in range(width)], self._limits)
         for codes, reasons in block.rejects.select("codes", "reasons").rows():
             code = "invalid_utf8_header" if codes == ["invalid_utf8"] else "bad_header"
             raise FileFault(code, f"the header holds {'; '.join(reasons)}")

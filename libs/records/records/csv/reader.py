@@ -8,6 +8,7 @@ from waybill_contracts.format import Format
 from records.block import Block
 from records.csv.coverage import Coverage
 from records.csv.dialect import COMMON, Dialect, dialect_of
+from records.csv.doubt import Doubt
 from records.csv.header import HeaderReader
 from records.csv.input import Input, Limits
 from records.csv.layout import Layout, Piece
@@ -59,8 +60,9 @@ class CsvReader:
     def blocks(self, names: Sequence[str] | None = None) -> Iterator[Block]:
         """The rest of the file; columns are named by `names`, by default with the header's business names."""
         names = business_names(self.header) if names is None else names
+        doubt = Doubt(self._dialect, self._limits.field_bytes)
         while piece := self._next_piece():
-            block, sizes = split(piece, names, self._limits)
+            block, sizes = split(Layout(piece), names, self._limits, doubt)
             self.coverage.records += sizes.records
             self.coverage.blank += sizes.blank
             self.coverage.comment += sizes.comment

@@ -8,9 +8,10 @@ import polars as pl
 
 from records.block import Block
 from records.csv.dialect import QUOTE, ranges
+from records.csv.doubt import Doubt
 from records.csv.faults import FaultFinder
 from records.csv.input import Limits
-from records.csv.layout import Layout, Piece, Sizes
+from records.csv.layout import Layout, Sizes
 from records.csv.mend import Mended, mend, repairs_of
 from records.errors import FileFault
 from records.rejects import collect, no_rejects
@@ -42,12 +43,13 @@ class CsvOrigin:
         return pl.Series(np.flatnonzero(self.layout.extents.take(self.records) > size))
 
 
-def split(piece: Piece, names: Sequence[str], limits: Limits) -> tuple[Block, Sizes]:
+def split(layout: Layout, names: Sequence[str], limits: Limits, doubt: Doubt | None = None) -> tuple[Block, Sizes]:
     """Take whole records apart; a record with a fault becomes a reject, or is mended, and changes no other."""
-    layout = Layout(piece)
     _require_short(layout, limits.record_bytes)
     found = FaultFinder(layout, names, limits.field_bytes).find()
-    mended = mend(layout, pl.concat(found), len(names)) if found and piece.dialect.repair else None
+    if doubt:
+        doubt.follow(layout, np.concatenate([np.empty(0, np.int64), *(fault["row"].to_numpy() for fault in found)]))
+    mended = mend(layout, pl.concat(found), len(names)) if found and layout.piece.dialect.repair else None
     if mended:
         found = [fault.filter(~pl.col("row").is_in(mended.records.tolist())) for fault in found]
     rejects, is_rejected = no_rejects(), np.zeros(len(layout.starts), bool)

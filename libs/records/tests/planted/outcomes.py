@@ -71,9 +71,9 @@ class Judgement:
         raise Different(trouble)
 
     def _check_refusal(self) -> None:
-        """Only a quote that is never closed, or a fault in the header, is a reason to refuse every row."""
+        """Only a quote that is never closed, one that leaves doubt, or a fault in the header refuses every row."""
         is_of_header = self.edit.start <= self.clean.header.end and self.reading.refused in HEADER_CODES
-        if not is_of_header and self.reading.refused != "unclosed_quote":
+        if not is_of_header and self.reading.refused not in ("unclosed_quote", "quotes_in_doubt"):
             raise Different(f"refused: {self.reading.refused}")
 
     def _line(self, start: int) -> int:
@@ -110,9 +110,15 @@ class Judgement:
         for row, values in touched:
             if remaining and remaining[0][1] == (self._line(remaining[0][0]), values):
                 remaining.pop(0)
-            elif not self._is_rejected(self._moved(row.start), self._moved(row.end)):
+            elif not self._is_rejected(*self._left_of(row, touched)):
                 return f"the touched row {values} is neither there nor rejected"
         return f"a row that nobody wrote: {remaining[0]}" if remaining else ""
+
+    def _left_of(self, row: Row, touched: list[tuple[Row, Any]]) -> tuple[int, int]:
+        """Where what is left of the row stands; of one that is gone whole, what is left of its neighbours."""
+        is_gone = self.edit.start <= row.start and row.end <= self.edit.end
+        first, last = (touched[0][0], touched[-1][0]) if is_gone else (row, row)
+        return self._moved(first.start), self._moved(last.end)
 
     def _is_rejected(self, start: int, end: int) -> bool:
         return any(reject.start <= end and start <= reject.end for reject in self.reading.rejects)
@@ -133,6 +139,7 @@ class Judgement:
         if not rejects:
             return ""
         end = self.edit.start + len(self.edit.inserted)
+        end = max([end, *(self._moved(row.end) for row in self.clean.rows[1:] if self._is_touched(row))])
         blank = len(self.content[end:]) - len(self.content[end:].lstrip(b"\r\n"))
         if rejects[0].start > end + blank or rejects[-1].end < self.edit.start:
             return f"{rejects} are not where the fault is: {self.edit}"
