@@ -55,6 +55,8 @@ def test_rows_that_need_no_repair_are_what_they_are_without_it(repair: Repair, i
             content, cuts = edit.of(clean.content), [edit.start]
             plain = read(clean, content, Way(cuts, is_exact))
             mended = read(clean, content, Way(cuts, is_exact, repair=(repair,)))
+            if plain.refused == "quotes_in_doubt" and repair == "stray_quotes":
+                continue  # it says what a quote is that stands anywhere
             assert mended.refused == plain.refused
             told = {line for line, _ in mended.repairs}
             assert {name for _, name in mended.repairs} <= {repair}
