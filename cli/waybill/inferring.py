@@ -15,7 +15,8 @@ from records.formats import Reader, open_reader
 from records.header import business_name
 from records.infer import examine
 from records.proposals import with_proposal
-from records.recognise.recognition import Recognition, recognise, to_declare
+from records.recognise.choice import Recognition
+from records.recognise.recognition import recognise, to_declare
 from records.recognise.trials import Candidate
 from waybill_contracts import Declaration, Format, Proposal
 

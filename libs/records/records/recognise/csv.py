@@ -26,8 +26,8 @@ from records.types import type_columns, type_faults
 MARGIN = 0.1
 """By how much the best candidate is more plausible than every other, if it is certain."""
 MOST_CANDIDATES = 60
-FEW_FAULTS = 3
-"""So many records have to be read without a fault by an escape that have one without it."""
+FEW_HINTS, HINT_SHARE = 3, 0.05
+"""So many records, and such a share of all, are read otherwise with other quotes before that is believed."""
 
 
 def header_of(sample: Sample, file_format: Format) -> list[str] | None:
@@ -156,10 +156,20 @@ def _is_usual(best: Candidate, others: Sequence[Candidate], declared: Format) ->
         return False
     if (found.skip_lines or 0, found.footer_lines or 0) != (declared.skip_lines or 0, declared.footer_lines or 0):
         return False
-    if found.quote != '"' and declared.quote is None and _has_plain_quotes(best):
+    is_other = found.quote != '"' and declared.quote is None
+    if is_other and _has_plain_quotes(best):
         return False
-    plain = next((other for other in others if _is_without_escape(best, other)), None)
-    return declared.escape is not None or not found.escape or plain is None or plain.faults >= FEW_FAULTS
+    if not is_other and (not found.escape or declared.escape):
+        return True
+    plain = next((other for other in others if _is_with_plain_quotes(best, other)), None)
+    return plain is None or has_other_quotes(plain)
+
+
+def has_other_quotes(plain: Candidate) -> bool:
+    """Whether enough is faulty, or enclosed by single quotes, where the usual ones are taken for quotes."""
+    enclosed = sum(int(column.str.contains("^'|'$").sum()) for column in plain.frame.iter_columns())
+    hints, records = plain.faults + enclosed, plain.row_count + plain.faults
+    return hints >= max(FEW_HINTS, HINT_SHARE * records)
 
 
 def _has_plain_quotes(candidate: Candidate) -> bool:
@@ -168,8 +178,8 @@ def _has_plain_quotes(candidate: Candidate) -> bool:
     return any(texts) or any('"' in name for name in candidate.header)
 
 
-def _is_without_escape(best: Candidate, other: Candidate) -> bool:
-    return other.format == best.format.model_copy(update={"escape": None})
+def _is_with_plain_quotes(best: Candidate, other: Candidate) -> bool:
+    return other.format == best.format.model_copy(update={"quote": '"', "escape": None})
 
 
 def _is_worth(candidate: Candidate, tried: Sequence[Candidate]) -> bool:

@@ -8,7 +8,7 @@ is left, all are told and nothing is chosen.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import orjson
@@ -17,16 +17,9 @@ from waybill_contracts.format import Encoding, Format, FormatType
 
 from records.errors import FileFault
 from records.formats import FORMATS
-from records.recognise.csv import (
-    by_names,
-    by_some_names,
-    candidates,
-    doubt,
-    has_names,
-    header_of,
-    hints_at_other_quotes,
-)
-from records.recognise.dialects import DEFAULT, RECOGNISED, completed, is_settled, unusual
+from records.recognise.choice import Recognition, choose, doubtful
+from records.recognise.csv import has_names, header_of, hints_at_other_quotes
+from records.recognise.dialects import DEFAULT, RECOGNISED, completed, unusual
 from records.recognise.encoding import (
     FEW_INVALID_ROWS,
     Guess,
@@ -39,8 +32,6 @@ from records.recognise.encoding import (
 from records.recognise.trials import Candidate, Sample, try_out
 
 SAMPLE_BYTES = 1 << 16
-MOST_SHOWN = 8
-"""Candidates that a person is asked to choose from."""
 SURE_COLUMNS = 2
 """So many declared names side by side are nobody's chance."""
 PARQUET = b"PAR1"
@@ -50,22 +41,6 @@ EXTENSIONS: dict[str, FormatType] = {"json": "json", "jsonl": "jsonl", "ndjson":
 TEXT_EXTENSIONS = ("csv", "tsv", "tab", "txt")
 SETTLED = ("delimiter", "quote", "escape", "comment", "skip_lines", "header", "footer_lines")
 """Where candidates differ in one of these, all of them are decided with the one that is chosen."""
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """The format that the file is read with, all that a reader needs; in doubt the best one, with all candidates."""
-
-    format: Format
-    why: str = ""
-    """It is in doubt."""
-    candidates: tuple[Candidate, ...] = ()
-    header: Sequence[str] | None = None
-    """Of the file, where it was read already."""
-
-    @property
-    def is_certain(self) -> bool:
-        return not self.candidates
 
 
 def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Recognition:
@@ -88,7 +63,7 @@ def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Rec
         if found:
             return found
     if len(texts) == 1:
-        return _with_encoding(_csv(texts[0][1], declaration, name), texts[0][0].encoding)
+        return _with_encoding(choose(texts[0][1], declaration, name), texts[0][0].encoding)
     return _in_doubt_of_encoding(texts, declaration)
 
 
@@ -187,7 +162,7 @@ def _json(text: Sample, declared: Format, declaration: Declaration, name: str) -
         return Recognition(_supported(_other(declared, kind, text.data)))
     if extension in TEXT_EXTENSIONS:
         return None
-    found = _csv(text, declaration, name)
+    found = choose(text, declaration, name)
     told = found.candidates or (try_out(text, found.format, declaration),)
     other = Candidate(_other(declared, kind, text.data), score=0.5, header=(), rows=(), row_count=0, faults=0)
     every = sorted([each for each in (*told, other) if each], key=lambda each: -each.score)
@@ -210,61 +185,6 @@ def _json_type(text: Sample) -> tuple[FormatType | None, bool]:
     return ("jsonl", True) if isinstance(value, dict) else ("json", line == data.strip())
 
 
-def _csv(text: Sample, declaration: Declaration, name: str) -> Recognition:
-    """The dialect of a text."""
-    declared = declaration.format
-    if is_settled(declared) and declared.header is not None:
-        return Recognition(_settled(text, declared))
-    named = by_names(text, declared, declaration)
-    if len(named) > 1:
-        tried = [each for each in (try_out(text, dialect, declaration) for dialect in named) if each]
-        return _doubtful(tried, "several ways to read it give the declared columns")
-    if named and not hints_at_other_quotes(text, named[0], declared):
-        return Recognition(named[0])
-    if named:
-        return _quoted(text, named[0], declaration)
-    found = candidates(text, declared, declaration)
-    if not found:
-        # The reader says what is wrong with it.
-        return Recognition(_settled(text, declared))
-    return _most_plausible(text, found, declaration, name)
-
-
-def _most_plausible(text: Sample, found: Sequence[Candidate], declaration: Declaration, name: str) -> Recognition:
-    """The best of these, unless it is in doubt."""
-    plain = by_some_names(found, declaration)
-    if plain and not hints_at_other_quotes(text, plain.format, declaration.format):
-        return Recognition(plain.format)
-    why = doubt(found, declaration.format, declaration)
-    if why is None:
-        return Recognition(found[0].format)
-    tab = [each for each in found if each.format.delimiter == "\t" and not each.faults]
-    if name.lower().endswith((".tsv", ".tab")) and len(tab) == 1 and len(tab[0].header) > 1:
-        return Recognition(tab[0].format)
-    return _doubtful(found, why)
-
-
-def _quoted(text: Sample, named: Format, declaration: Declaration) -> Recognition:
-    """The dialect of a text that has the declared names, but maybe other quotes; faults are its rows' own."""
-    lines = {"skip_lines": named.skip_lines or 0, "footer_lines": named.footer_lines or 0}
-    declared = declaration.format.model_copy(update={"delimiter": named.delimiter, **lines})
-    found = [each for each in candidates(text, declared, declaration) if each.format.comment == declared.comment]
-    if not found or (found[0].format.quote, found[0].format.escape) == (named.quote, named.escape):
-        return Recognition(named)
-    why = doubt(found, declared, declaration)
-    return _doubtful(found, why) if why else Recognition(found[0].format)
-
-
-def _settled(text: Sample, declared: Format) -> Format:
-    line_end = "cr" if b"\r" in text.data and b"\n" not in text.data else "lf"
-    return completed(declared, line_end=line_end)
-
-
-def _doubtful(found: Sequence[Candidate], why: str) -> Recognition:
-    best = sorted(found, key=lambda candidate: -candidate.score)[:MOST_SHOWN]
-    return Recognition(best[0].format, why, tuple(best))
-
-
 def _with_encoding(found: Recognition, encoding: Encoding) -> Recognition:
     told = tuple(replace(each, format=_encoded(each.format, encoding)) for each in found.candidates)
     return replace(found, format=_encoded(found.format, encoding), candidates=told)
@@ -276,7 +196,7 @@ def _encoded(found: Format, encoding: Encoding) -> Format:
 
 def _in_doubt_of_encoding(texts: Sequence[tuple[Guess, Sample]], declaration: Declaration) -> Recognition:
     """The dialect that the likeliest encoding shows, in each encoding."""
-    dialect = _csv(texts[0][1], declaration, "")
+    dialect = choose(texts[0][1], declaration, "")
     ways = [each.format for each in dialect.candidates[:2]] or [dialect.format]
     found: list[Candidate] = []
     for way in ways:
@@ -289,4 +209,4 @@ def _in_doubt_of_encoding(texts: Sequence[tuple[Guess, Sample]], declaration: De
         return _with_encoding(dialect, texts[0][0].encoding)
     rows = count_invalid_rows(texts[-1][1].data)
     said = f"it is no UTF-8 in {rows} of its first rows" if rows else "it looks like UTF-16 without a mark that says so"
-    return _doubtful(found, f"{said}, and its encoding is not declared")
+    return doubtful(found, f"{said}, and its encoding is not declared")

@@ -2,8 +2,9 @@
 
 from typing import Any, BinaryIO
 
+from records.recognise.choice import Recognition
 from records.recognise.dialects import DEFAULT
-from records.recognise.recognition import Recognition, is_plain, recognise, to_declare
+from records.recognise.recognition import is_plain, recognise, to_declare
 from records.recognise.trials import Candidate
 from records.reject_file import LINE
 from waybill_contracts import Format, Proposal
