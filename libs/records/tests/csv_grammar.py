@@ -128,7 +128,7 @@ class Grammar:
             end = self.line_end(data, at)
             at += len(end) or 1
             if at >= len(data) or (end and at in ends):
-                return FAR, at
+                return FAR, min(at, len(data))
             is_inside = self.at(self.quote, data, at)
             if is_inside:
                 at += 1

@@ -114,7 +114,7 @@ class Doubt:
     def _require_apart(self, layout: Layout, end: int) -> None:
         """FileFault where a record ends here in both readings: each could go on."""
         ends, is_end = layout.line_ends, end == len(layout.piece.common)
-        if self._dialect.escape and not is_end:
+        if (self._dialect.escape or self._dialect.comment) and not is_end:
             place = np.searchsorted(ends, end - 1)
             is_end = bool(place < len(ends) and ends[place] == end - 1)
         if is_end:
