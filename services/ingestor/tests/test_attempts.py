@@ -232,7 +232,12 @@ async def test_wide_rows_are_cut_into_smaller_batches(ingestor: Ingestor, monkey
     assert len(await ingestor.stored()) == 30
 
 
-async def test_a_file_of_many_blocks_finds_repeated_keys_wherever_they_stand(ingestor: Ingestor) -> None:
+async def test_a_file_of_many_blocks_finds_repeated_keys_wherever_they_stand(
+    ingestor: Ingestor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ranges of two rows would be thirty thousand of them.
+    monkeypatch.setattr("ingestor.files.fingerprints.MOST_ROWS", 10_000)
+    monkeypatch.setattr("ingestor.files.ranged.RANGE", 10_000)
     names = [f"a customer, number {number:06d}"[:20] for number in range(60_000)]
     rows = [f'{number},"{name}",{number}.00' for number, name in enumerate(names)]
     rows += [rows[0], f"1,changed,{1}.00", rows[59_999]]
