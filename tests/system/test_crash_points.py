@@ -148,7 +148,7 @@ async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -
         return len(points) + 1, survived
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(3000)
 async def test_killed_in_every_gap_between_two_writes_each_service_ends_the_same(
     stack: Reachable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
