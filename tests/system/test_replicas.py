@@ -249,8 +249,10 @@ async def test_two_of_each_service_and_the_death_of_one_of_each_under_load_chang
                 await orders.drop(rows("1,one,1.00", f"2,two,{number}.00", f"{number + 3},more,{number}.50"))
 
     async with closed(doubled, "ingestor", "positions", to=WRITERS) as gate:
-        await drop(range(5))
+        # One of each at first: a second file would wait for its lane, and in its partition all behind it.
+        await drop(range(1))
         await gate.until_waited_for(by=WORKERS + 1)
+        await drop(range(1, 5))
         for name in SERVICES:
             doubled.processes[name].kill()
     await drop(range(5, 12))
