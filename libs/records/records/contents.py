@@ -14,6 +14,7 @@ from records.packing import CAPS, Caps, compression_of, found_compression, peek,
 TEXT_TYPES = ("csv", "tsv", "jsonl", "json")
 PARQUET = b"PAR1"
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Also what encloses a workbook that has a password."""
 COPY_BYTES = 1 << 20
 
 

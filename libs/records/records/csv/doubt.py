@@ -1,8 +1,8 @@
 """Whether a line end lies inside quotes, where a record before it is not what it should be."""
 
 import re
+from collections import deque
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
@@ -10,17 +10,10 @@ from records.csv.dialect import LF, Dialect
 from records.csv.layout import Layout
 from records.csv.scan import TEXT_AFTER_QUOTE, QuoteFault
 from records.errors import FileFault
-from records.text_views import Mask, Positions
+from records.text_views import Positions
 
 NEVER = 1 << 62
 _SEPARATOR = re.compile(rb",|\r?\n")
-
-
-class Event(NamedTuple):
-    """A record that is not what it should be: its misplaced quote, if it has one, and where its line end ends."""
-
-    quote: int
-    end: int
 
 
 class Doubt:
@@ -45,29 +38,33 @@ class Doubt:
             return
         is_odd = layout.is_blank.copy()
         is_odd[faulty] = True
-        if not (self._line or is_odd.any()):
-            return
-        death = self._death(layout, 0) if self._line else NEVER
-        for event in self._events(layout, is_odd):
-            if self._line and death <= min(event.quote, event.end):
-                self._line = 0
-            if self._line and event.quote != NEVER:
-                self._refuse(layout, event.quote)
-            if not self._line:
-                self._line = _line_of(layout, event.end - 1)
-                self._left = self._field_bytes
-                death = self._death(layout, event.end)
-        if death != NEVER:
-            self._line = 0
-
-    def _events(self, layout: Layout, is_odd: Mask) -> list[Event]:
-        faults = layout.piece.quote_faults
         if layout.piece.comments:
             is_odd &= ~layout.is_comment
-        is_odd[np.searchsorted(layout.starts, [fault.start for fault in faults])] = False
-        events = [Event(NEVER, int(end) + 1) for end in layout.line_ends[is_odd]]
-        events += [Event(self._misplaced(layout.piece.common, fault), fault.end) for fault in faults]
-        return sorted(events, key=lambda event: event.end)
+        if self._line or is_odd.any():
+            self._follow(layout, layout.line_ends[is_odd] + 1)
+
+    def _follow(self, layout: Layout, ends: Positions) -> None:
+        """The same, by the ends of records that have a fault, or are blank."""
+        faults, number, death = deque(layout.piece.quote_faults), -1, 0
+        if self._line:
+            death = self._death(layout, 0)
+            self._require_dead(layout, faults, death)
+        while death != NEVER:
+            number = max(number + 1, int(np.searchsorted(ends, death)))
+            if number == len(ends):
+                self._line = 0
+                return
+            at = int(ends[number])
+            self._line, self._left = _line_of(layout, at - 1), self._field_bytes
+            death = self._death(layout, at)
+            while faults and faults[0].end <= at:
+                faults.popleft()
+            self._require_dead(layout, faults, death)
+
+    def _require_dead(self, layout: Layout, faults: deque[QuoteFault], death: int) -> None:
+        """FileFault where the reading that gives the rows breaks before the other one."""
+        if faults and (quote := self._misplaced(layout.piece.common, faults[0])) < death:
+            self._refuse(layout, quote)
 
     def _misplaced(self, common: bytes, fault: QuoteFault) -> int:
         if fault.code == TEXT_AFTER_QUOTE:

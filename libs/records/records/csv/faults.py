@@ -14,6 +14,7 @@ QUOTE_REASONS = {
     "text_after_quote": "text after the closing quote of a field",
     "quote_in_field": "a quote inside a field that is not quoted",
 }
+NEVER = 1 << 62
 
 
 class FaultFinder:
@@ -67,9 +68,8 @@ class FaultFinder:
         layout, found = self._layout, []
         line_end = layout.piece.dialect.line_end
         if line_end == "lf" and b"\r" in layout.piece.data:
-            returns = np.flatnonzero(layout.bytes == CR)
-            returns = returns[layout.bytes[returns + 1] != LF]
-            found.append(self._at_bare(returns, "bare_carriage_return", "carriage return"))
+            is_bare = (layout.bytes[:-1] == CR) & (layout.bytes[1:] != LF)
+            found.append(self._at_bare(np.flatnonzero(is_bare), "bare_carriage_return", "carriage return"))
         if line_end == "cr" and b"\n" in layout.piece.data:
             found.append(self._at_bare(np.flatnonzero(layout.bytes == BARE_LF), "bare_line_feed", "line feed"))
         if not layout.is_text:
@@ -81,21 +81,25 @@ class FaultFinder:
         return found
 
     def _at_bare(self, positions: Positions, code: str, what: str) -> pl.DataFrame:
-        bare = positions[np.searchsorted(self._layout.quotes, positions) & 1 == 0]
-        return self._at(bare, code, f"{what} that ends no line")
+        if self._layout.quotes.size:
+            positions = positions[np.searchsorted(self._layout.quotes, positions) & 1 == 0]
+        return self._at(positions, code, f"{what} that ends no line")
 
     def _at(self, positions: Positions, code: str, what: str) -> pl.DataFrame:
         """A fault for each record that one of these bytes lies in, naming the first."""
-        records, columns = self._layout.fields_of(positions)
-        records, firsts = np.unique(records, return_index=True)
-        is_read = ~self._layout.is_comment[records] if self._layout.piece.comments else np.ones(len(records), bool)
-        records, firsts = records[is_read], firsts[is_read]
+        layout = self._layout
+        nexts = np.searchsorted(positions, layout.starts)
+        is_in = np.append(positions, NEVER).take(nexts) <= layout.line_ends
+        if layout.piece.comments:
+            is_in &= ~layout.is_comment
+        firsts = positions[nexts[is_in]]
+        records, columns = layout.fields_of(firsts)
         # Only where fields and columns are known to belong together.
-        is_told = self._layout.field_counts[records] == len(self._names)
+        is_told = layout.field_counts[records] == len(self._names)
         is_told &= ~np.isin(records, self._quoted_badly)
-        offsets = pl.Series(self._layout.sent(positions[firsts]))
+        offsets = pl.Series(layout.sent(firsts))
         reasons = pl.select(pl.format(f"{what} at byte {{}} of the file", offsets)).to_series()
-        return faults(records, code, reasons, self._named(np.where(is_told, columns[firsts], -1)))
+        return faults(records, code, reasons, self._named(np.where(is_told, columns, -1)))
 
     def _named(self, columns: Positions) -> pl.Series:
         number = pl.Series(columns)

@@ -42,11 +42,11 @@ Opener = Callable[[BinaryIO, Format, Sequence[str]], Reader]
 
 FORMATS: dict[FormatType, Opener] = {
     "csv": CsvReader.of_format,
+    "tsv": CsvReader.of_format,
     "json": open_json,
     "jsonl": open_jsonl,
     "parquet": ParquetReader.of_format,
     "excel": open_excel,
-    "tsv": CsvReader.of_format,
 }
 
 

@@ -4,25 +4,19 @@ import codecs
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import cast, get_args
 
 from waybill_contracts.format import Encoding, Format
+
+from records.encodings import BOMS, MULTIBYTE
 
 FEW_INVALID_ROWS = 3
 """So many rows of a sample may be no UTF-8 and are rejects; where more are, the file is in another encoding."""
 MOST_ENCODINGS = 5
 NUL_SHARE = 0.3
 """Of every second byte: what text of UTF-16 has, where it is of a language that is written in Latin letters."""
-BOMS: tuple[tuple[bytes, Encoding], ...] = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 PREFERRED: tuple[Encoding, ...] = ("windows-1252", "iso-8859-15", "windows-1250", "cp850", "mac-roman")
 EASTERN = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "HANGUL")
-MULTIBYTE = ("shift_jis", "euc-jp", "gb18030", "big5", "euc-kr")
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,8 @@ class Guess:
 
 def bom_of(head: bytes) -> Encoding | None:
     """The encoding that a byte-order mark tells."""
-    return next((encoding for mark, encoding in BOMS if head.startswith(mark)), None)
+    found = next((encoding for mark, encoding in BOMS if head.startswith(mark)), None)
+    return None if found is None else cast("Encoding", found.removesuffix("-le").removesuffix("-be"))
 
 
 def guess_encodings(head: bytes, declared: Format) -> list[Guess]:
@@ -108,10 +103,7 @@ def _likely(text: str, encoding: Encoding) -> float:
     """The share of signs beyond ASCII that are letters in a word of their own script and case."""
     places = [at for at, sign in enumerate(text) if not sign.isascii()]
     if encoding in MULTIBYTE:
-        fits = sum(
-            unicodedata.name(text[at], "").startswith(("CJK UNIFIED", "HIRAGANA", "KATAKANA", "HANGUL"))
-            for at in places
-        )
+        fits = sum(unicodedata.name(text[at], "").startswith(EASTERN) for at in places)
         return 0.9 * fits / max(1, len(places))
     preference = 1 - 0.01 * (PREFERRED.index(encoding) if encoding in PREFERRED else len(PREFERRED))
     return preference * sum(_fits(text, at) for at in places) / max(1, len(places))

@@ -15,8 +15,8 @@ import orjson
 from waybill_contracts import Declaration
 from waybill_contracts.format import Encoding, Format, FormatType
 
-from records.errors import FileFault
-from records.formats import FORMATS
+from records.contents import OLD_WORKBOOK, PARQUET
+from records.packing import ZIP
 from records.recognise.choice import Recognition, choose, doubtful
 from records.recognise.csv import has_names, header_of, hints_at_other_quotes
 from records.recognise.dialects import DEFAULT, RECOGNISED, completed, unusual
@@ -34,9 +34,6 @@ from records.recognise.trials import Candidate, Sample, try_out
 SAMPLE_BYTES = 1 << 16
 SURE_COLUMNS = 2
 """So many declared names side by side are nobody's chance."""
-PARQUET = b"PAR1"
-ZIP = b"PK\x03\x04"
-OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 EXTENSIONS: dict[str, FormatType] = {"json": "json", "jsonl": "jsonl", "ndjson": "jsonl"}
 TEXT_EXTENSIONS = ("csv", "tsv", "tab", "txt")
 SETTLED = ("delimiter", "quote", "escape", "comment", "skip_lines", "header", "footer_lines")
@@ -44,7 +41,7 @@ SETTLED = ("delimiter", "quote", "escape", "comment", "skip_lines", "header", "f
 
 
 def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Recognition:
-    """How the unpacked file is to be read; FileFault where that is none of the formats there are.
+    """How the unpacked file is to be read.
 
     `source` is read from its beginning, a little more than nothing where plain CSV has the declared header.
     """
@@ -53,7 +50,7 @@ def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Rec
     declared = declaration.format
     kind = declared.type or _marked(head)
     if kind not in (None, "csv", "tsv"):
-        return Recognition(_supported(_other(declared, kind, head)))
+        return Recognition(_other(declared, kind, head))
     sample = Sample(head, is_whole)
     if plain := _plain(sample, declaration):
         return plain
@@ -105,11 +102,8 @@ def _marked(head: bytes) -> FormatType | None:
     """The format of a file that is no text, which its first bytes tell."""
     if head.startswith(PARQUET) and (b"\0" in head or not is_utf8(head)):
         return "parquet"
-    if head.startswith(ZIP):
-        return "excel"
-    if head.startswith(OLD_WORKBOOK):
-        raise FileFault("unknown_format", "the file is a workbook of Excel before 2007: save it as .xlsx, or as CSV")
-    return None
+    # Of an old or encrypted workbook its reader says what it is.
+    return "excel" if head.startswith((ZIP, OLD_WORKBOOK)) else None
 
 
 def _other(declared: Format, kind: FormatType | None, head: bytes) -> Format:
@@ -117,13 +111,6 @@ def _other(declared: Format, kind: FormatType | None, head: bytes) -> Format:
     if kind in ("json", "jsonl"):
         found["encoding"] = bom_of(head) or declared.encoding or "utf-8"
     return declared.model_copy(update=found)
-
-
-def _supported(found: Format) -> Format:
-    if found.type not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise FileFault("unknown_format", f"the file is {found.type}, which is not read here: send it as {known}")
-    return found
 
 
 def _plain(sample: Sample, declaration: Declaration) -> Recognition | None:
@@ -159,7 +146,7 @@ def _json(text: Sample, declared: Format, declaration: Declaration, name: str) -
         return None
     extension = name.lower().rpartition(".")[2]
     if is_certain or EXTENSIONS.get(extension) is not None:
-        return Recognition(_supported(_other(declared, kind, text.data)))
+        return Recognition(_other(declared, kind, text.data))
     if extension in TEXT_EXTENSIONS:
         return None
     found = choose(text, declaration, name)

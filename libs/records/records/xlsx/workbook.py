@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from records.archives import Archive, open_entry, read_archive
+from records.contents import OLD_WORKBOOK
 from records.errors import FileFault
 from records.packing import Caps
 from records.xlsx.formats import Shown, shown_as
@@ -14,7 +15,6 @@ from records.xlsx.xml import Attributes, Elements, attribute, bad_workbook, numb
 
 CAPS = Caps(total_bytes=200 << 20, bytes_at_any_ratio=200 << 20, entries=10_000, directory_bytes=4 << 20)
 """A workbook is not made for more: its shared texts are in memory while it is read."""
-OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 LOOKED_AT_BYTES = 1 << 20
 ROOT = ""
@@ -117,7 +117,7 @@ def _require_workbook(source: BinaryIO) -> None:
     source.seek(0)
     beginning = source.read(LOOKED_AT_BYTES)
     source.seek(0)
-    if not beginning.startswith(OLD_OR_ENCRYPTED):
+    if not beginning.startswith(OLD_WORKBOOK):
         if beginning.startswith(b"PK"):
             return
         raise FileFault("bad_excel", "the file is no workbook of Excel: save it as .xlsx, or declare its format")

@@ -1,4 +1,4 @@
-"""Which rows of a file may share a key, found with 8 bytes a row on the local disk and a bit a row in memory."""
+"""Which rows of a file may share a key, found with 8 bytes a row on the local disk and one in memory."""
 
 from pathlib import Path
 

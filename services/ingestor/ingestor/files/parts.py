@@ -98,7 +98,7 @@ class Part:
 
     def measure(self, most: int) -> None:
         """Count what is to be read, as far as it may be small, which is `most` or less; nothing packed is in it."""
-        with self.open() as content:
+        with self.unpacked() as content:
             if is_binary(content):
                 self.content_size = None
             elif isinstance(self.packed, Entry):

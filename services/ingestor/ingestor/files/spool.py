@@ -13,7 +13,7 @@ from records.repair_file import repair_rows, repairs_header_line
 from ingestor.files.parts import Part, are_several, places
 
 KEPT_BYTES = 1 << 20
-TYPE_CODES = ["wrong_type", "out_of_range", "too_many_digits"]
+TYPE_CODES = ["wrong_type", "out_of_range", "too_many_digits", "invalid_json", "text_after_value"]
 
 
 class RowSpool:

@@ -70,7 +70,7 @@ class Found:
 
 
 class Intake:
-    """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps a bit a row."""
+    """Takes identified rows apart: they are spooled, their keys go to the database, and memory keeps a byte a row."""
 
     def __init__(self, attempt: Attempt) -> None:
         self.values = RowSpool(attempt.folder / "values")

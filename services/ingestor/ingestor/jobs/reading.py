@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import polars as pl
 from records.block import Block
@@ -19,6 +18,7 @@ from waybill_contracts import Column
 from ingestor.domain.drift import Drift, Samples, is_tolerated, judge_drift, merged
 from ingestor.domain.holds import UNDECLARED, Held, Reason
 from ingestor.files.parts import Part
+from ingestor.files.ranged import RangedRows
 from ingestor.jobs.attempt import Attempt
 from ingestor.jobs.recognising import recognise_parts
 
@@ -87,15 +87,14 @@ def _moved(block: Block, part: Part) -> Block:
 
 def _read_header(part: Part, attempt: Attempt) -> Header:
     """The header as the declaration reads it; notes in a file of rejects that comes back are no drift."""
-    sent = part.header
-    if sent is None:
+    if part.header is None:
         with part.reader() as reader:
-            sent = reader.header
+            part.header = reader.header
     with part.named_in_faults():
-        found = match(sent, attempt.declaration)
+        found = match(part.header, attempt.declaration)
     if attempt.file.corrects:
         found = replace(found, unknown=tuple(name for name in found.unknown if name not in NOTES))
-    return Header(part, sent, found)
+    return Header(part, part.header, found)
 
 
 def _sent_header(headers: Sequence[Header]) -> dict[str, str]:
@@ -223,15 +222,8 @@ def _keys(frame: pl.DataFrame, hashes: pl.Series, attempt: Attempt) -> pl.Series
             return content_keys(hashes)
 
 
-class Lines(Protocol):
-    """Rows that are asked for by the lines they start at."""
-
-    def of_block(self, numbers: pl.Series) -> pl.DataFrame:
-        """Those of these lines, as `_line`."""
-
-
-def reread(attempt: Attempt, wanted: Lines) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """The wanted rows in file order: raw text with its place (line, raw, start, size), and fields.
+def reread(attempt: Attempt, wanted: RangedRows) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The wanted rows (by `_line`) in file order: raw text with its place (line, raw, start, size), and fields.
 
     Reads the parts again.
     """
