@@ -52,10 +52,10 @@ class Folder:
 
     path: Path
 
-    def waybill(self, *words: str) -> tuple[int, str, str]:
+    def waybill(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """A command here, in this process (a new one takes a second): exit code, stdout, stderr."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("WAYBILL_", "AWS_"))}
-        with patch.dict(os.environ, clean, clear=True), contextlib.chdir(self.path):
+        with patch.dict(os.environ, clean | environment, clear=True), contextlib.chdir(self.path):
             result = CliRunner().invoke(app, words)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
@@ -212,6 +212,13 @@ def test_doctor_and_status_find_nothing_wrong_also_from_a_folder_below(here: Fol
     code, out, _ = below.waybill("doctor")
     assert (code, out.count("ok  "), "PROBLEM" in out) == (0, 4, False)
     assert "registry  ready" in below.waybill("status")[1]
+
+
+def test_status_tells_of_the_services_here_only_where_their_servers_are_meant(here: Folder) -> None:
+    dsn = read_environment(here.path / ".waybill/stack.env")["WAYBILL_POSTGRES__DSN"]
+    elsewhere = f"{dsn}{'&' if '?' in dsn else '?'}application_name=elsewhere"
+    code, out, _ = here.waybill("status", "--json", WAYBILL_POSTGRES__DSN=elsewhere)
+    assert (code, json.loads(out)["services"]) == (0, {})
 
 
 def test_a_second_installation_beside_it_stops_whole_when_a_service_is_killed(here: Folder, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from waybill import output
+from waybill.delivering import write_entries
 from waybill.environment import FILE, FOLDER, settings
 from waybill.output import Refusal, Unreachable, run, shown
 
@@ -127,3 +128,13 @@ def test_what_an_ended_stack_left_is_not_used(empty_folder: Path) -> None:
     (empty_folder / FOLDER / FILE).write_text("WAYBILL_POSTGRES__DSN=postgresql://somebody-else\n")
     with pytest.raises(Unreachable, match=r"nothing runs in .* waybill up"):
         settings()
+
+
+def test_of_an_archive_the_first_hundred_files_are_told_and_how_many_there_are_more() -> None:
+    entries = [{"entry": f"day{number}.csv", "first_line": number, "rows": 7} for number in range(1, 103)]
+    with redirect_stdout(io.StringIO()) as told:
+        write_entries(entries)
+    lines = [line.split() for line in told.getvalue().splitlines() if line]
+    assert lines[0] == ["entries"]
+    assert lines[3:5] == [["day1.csv", "1", "7"], ["day2.csv", "2", "7"]]
+    assert lines[-2:] == [["day100.csv", "100", "7"], ["and", "2", "more:", "--json"]]

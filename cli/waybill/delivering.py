@@ -1,4 +1,4 @@
-"""Several files that are one delivery: what it is made of, and where in its files a line is."""
+"""Several files that are one delivery or archive: what it is made of, and where in its files a line is."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 NO_DECLARATION = "no declaration"
+MOST_ENTRIES = 100
 
 
 def is_of_delivery(state: str, dataset: str | None, reason: str | None) -> bool:
@@ -45,10 +46,21 @@ async def find_part_keys(stores: Stores, file: "Record") -> dict[Any, str]:
 
 
 def write_delivery(told: dict[str, Any]) -> None:
-    """What a delivery is made of, or which one the file is part of."""
+    """What a delivery or an archive is made of, or which delivery the file is part of."""
     if whole := told["delivery"]:
         why = f": {whole['reason']}" if whole["reason"] else ""
         output.write(f"  part of {whole['name']}, which is {whole['state']}{why}")
     if told["parts"]:
         rows = [(part["key"], part["size"], part["first_line"], part["rows"]) for part in told["parts"]]
         output.write_table(("object", "bytes", "first line", "rows"), rows, "parts")
+    write_entries((told["ingested"] or {}).get("entries", []))
+
+
+def write_entries(entries: list[dict[str, Any]]) -> None:
+    """What was read of each file of an archive."""
+    if not entries:
+        return
+    rows = [(entry["entry"], entry["first_line"], entry["rows"]) for entry in entries[:MOST_ENTRIES]]
+    output.write_table(("entry", "first line", "rows"), rows, "entries")
+    if len(entries) > MOST_ENTRIES:
+        output.write(f"  and {len(entries) - MOST_ENTRIES} more: --json\n")

@@ -49,6 +49,14 @@ def home() -> Path:
     return nearest_folder() or FOLDER.absolute()
 
 
+def is_local() -> bool:
+    """Whether the settings, once they are taken over, mean the installation that runs here, and no other."""
+    folder = nearest_folder()
+    if folder is None or holder(folder) is None:
+        return False
+    return all(os.environ.get(name) == value for name, value in read_environment(folder / FILE).items())
+
+
 def how_to_start() -> str:
     """What to do where a server does not answer."""
     folder = nearest_folder()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from waybill import installation, output
-from waybill.environment import home, settings
+from waybill.environment import home, is_local, settings
 from waybill.output import run
 from waybill.references import name_of
 from waybill.stores import Stores, open_stores
@@ -65,7 +65,7 @@ async def _file(stores: Stores, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _services() -> dict[str, dict[str, Any]]:
-    known = installation.known_services(home())
+    known = installation.known_services(home()) if is_local() else {}
     return {
         name: dict(zip(("health", "reason"), installation.health(each["port"]), strict=True))
         for name, each in known.items()
