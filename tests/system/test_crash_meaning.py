@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from crash_trials import Knife, common
+from crash_trials import Knife, common_points
 from crashing import Point
 from dataset import Dataset, declared_columns, fields
 from deliveries import COLUMNS
@@ -22,7 +22,7 @@ PLAIN_FILES = ((1, "1a 2b"), (2, "1c 3d x!"))
 SNAPSHOT_FILES = ((1, "1a 2b 3c 4d"), (3, "1a 2x 3c"), (2, "4z 5e"), (4, "1a"), (5, "1a 6f"))
 """Deletes 4; comes late, and is released to be stale; would delete too much, and is released; comes behind it."""
 RELEASED = (3, 4)
-COUNTS, RETRIES, MOST = 3, 2, 90
+RETRIES, MOST = 2, 90
 SETTINGS = {"WAYBILL_SWEEP_SECONDS": "3600", "WAYBILL_JOBS__LEASE_SECONDS": "1.5"}
 
 
@@ -67,9 +67,8 @@ async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -
         knife.start()
         await installation.start(*[other for other in SERVICES if other != name])
         known = {label for label, _ in await knife.count(plain[0])}
-        counts = [await knife.count(story) for story in told[:COUNTS]]
-        points = [point for point in common(counts) if point[0] not in known]
-        stories = iter(told[COUNTS:])
+        stories = iter(told)
+        points = [point for point in await common_points(knife.count, stories) if point[0] not in known]
         survived = points
         for _ in range(1 + RETRIES):
             survived = [point for point in survived if not await knife.die_at(point, next(stories))]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from checker import check
+from crash_trials import BY_CLOCK, common_points
 from crashing import Point, Victim
 from installation import SERVICES, Installation, http, until
 from oracle import Oracle
@@ -24,11 +25,9 @@ MANY = b"id,name,amount\n" + b"".join(b"%d,many,1.00\n" % number for number in r
 """One more than a batch holds: the loader appends two batches on their own, and applies them in a third transaction."""
 MORE: dict[str, Delivery] = {"ingestor": (WIDE, WIDER), "loader": (MANY,)}
 MOST_POINTS, SPARE = 200, 20
-COUNTS, RETRIES = 3, 2
+RETRIES = 2
 SETTINGS = {"WAYBILL_SWEEP_SECONDS": "3600", "WAYBILL_JOBS__LEASE_SECONDS": "1.5"}
 LONG = b"id,name,amount\n" + b"".join(b"%d,name,1.00\n" % number for number in range(1, 200_001))
-BY_CLOCK = ("sql WITH mine AS (", "sql DELETE FROM outbox", "sql DELETE FROM inbox")
-"""Leases are renewed in a job that takes longer than a third of one, and what is old is pruned every few seconds."""
 WITH_LONG_JOBS = ("ingestor", "loader")
 
 
@@ -110,14 +109,6 @@ class Trial:
         self.victim.stop()
 
 
-def common(counts: list[list[Point]]) -> list[Point]:
-    """The points that every delivery has; how often two workers look for the same job, for one, is a matter of luck."""
-    points = [point for point in counts[0] if all(point in other for other in counts[1:])]
-    labels = {label for counted in counts for label, _ in counted if not label.startswith(BY_CLOCK)}
-    assert labels == {label for label, _ in points if not label.startswith(BY_CLOCK)}, "a write comes only at times"
-    return [point for point in dict.fromkeys(points) if not point[0].startswith(BY_CLOCK)]
-
-
 async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -> tuple[int, list[Point]]:
     """Kill this service in every gap; how many gaps there are, and those in which it did not die."""
     async with Installation(environment, folder / name, SETTINGS) as installation:
@@ -128,14 +119,10 @@ async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -
         trial = Trial(installation, name)
         trial.start()
         await installation.start(*[other for other in SERVICES if other != name])
-        counts = [await trial.count(dataset) for dataset in datasets[:COUNTS]]
-        points = common(counts)
+        fresh = iter(datasets)
+        points = await common_points(trial.count, fresh)
         assert len(points) < MOST_POINTS - SPARE
-        survived = [
-            point
-            for point, dataset in zip(points, datasets[COUNTS:], strict=False)
-            if not await trial.die_at(point, dataset)
-        ]
+        survived = [point for point in points if not await trial.die_at(point, next(fresh))]
         spare = iter(reversed(datasets))
         for _ in range(RETRIES):
             survived = [point for point in survived if not await trial.die_at(point, next(spare))]

@@ -196,6 +196,13 @@ def test_a_record_that_has_values_for_names_is_a_candidate_for_a_file_without_he
     assert found(renamed, declared()) == PLAIN
 
 
+def test_values_are_looked_for_as_the_declaration_writes_them():
+    day = {"type": "date", "format": "%d.%m.%Y"}
+    rows = [("03.04.2026", "Ada"), ("-", "Bob"), ("05.04.2026", "Cy")]
+    recognised = in_doubt(lines(header=rows[0], rows=rows[1:]), declared({"day": day, "name": {}}))
+    assert recognised.format.header is False
+
+
 def test_a_few_bytes_that_are_no_utf8_are_rows_that_are_refused_and_many_are_another_encoding():
     def names(count):
         rows = [(str(number), "Zo\xeb" if number < count else "Zoe", "1.00") for number in range(200)]

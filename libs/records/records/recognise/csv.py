@@ -21,7 +21,7 @@ from records.recognise.dialects import (
     name_lines,
 )
 from records.recognise.trials import ODD, Candidate, Sample, known_columns, looks_like_values, try_out
-from records.types import type_columns, type_faults
+from records.transform import make_columns
 
 MARGIN = 0.1
 """By how much the best candidate is more plausible than every other, if it is certain."""
@@ -227,23 +227,25 @@ def _is_alone(candidate: Candidate, tried: Sequence[Candidate]) -> bool:
 
 def _without_header(sample: Sample, tried: Sequence[Candidate], declaration: Declaration) -> Iterator[Candidate]:
     """The same without a header, where the first record has values of the declared types."""
-    types = {name: column.type for name, column in declaration.columns.items() if column.is_in_files}
     for candidate in tried:
-        if len(candidate.header) != len(types) or not _are_of(candidate.header, types):
+        if not _are_of_types(candidate.header, declaration):
             continue
         bare = try_out(sample, candidate.format.model_copy(update={"header": False}), declaration)
         if bare:
             yield bare
 
 
-def _are_of(values: Sequence[str], types: dict[str, str]) -> bool:
-    """Whether the values are of these types, and one of them not of type text."""
-    texts = {name: [value or None] for name, value in zip(types, values, strict=True)}
-    row = pl.DataFrame(texts, dict.fromkeys(types, pl.String))
-    typed = type_columns(row, types)
-    if any(type_faults(row[name], typed[name], kind) for name, kind in types.items()):
+def _are_of_types(values: Sequence[str], declaration: Declaration) -> bool:
+    """Whether the values are as the columns declare them, and one of them not of type text."""
+    columns = {name: column for name, column in declaration.columns.items() if column.is_in_files}
+    if len(values) != len(columns):
         return False
-    return any(kind != "text" and row[name].item() for name, kind in types.items())
+    texts = {name: [value or None] for name, value in zip(columns, values, strict=True)}
+    row = pl.DataFrame(texts, dict.fromkeys(columns, pl.String))
+    made = make_columns(row, declaration.model_copy(update={"columns": columns}))
+    if made.found:
+        return False
+    return any(column.type != "text" and made.typed[name].item() is not None for name, column in columns.items())
 
 
 def _without_footer(
