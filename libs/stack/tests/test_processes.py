@@ -83,7 +83,7 @@ def test_a_paused_process_stands_still_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_one_that_dies_by_itself_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
-    process = _python("print('first'); raise SystemExit('the disk is full')", tmp_path)
+    process = _python("print('first', flush=True); raise SystemExit('the disk is full')", tmp_path)
     process.start()
     process.wait(10)
     assert first_dead([process]) is process
