@@ -14,6 +14,8 @@ from records.errors import FileFault
 
 BOM = b"\xef\xbb\xbf"
 BLANK_LINES = re.compile(rb"(?:\r?\n)++")
+PLAIN_NAMES = re.compile(rb"([\x20-\x21\x23-\x7e]++)\r?\n")
+"""What takes no more than a look: of ASCII, without quotes."""
 UTF_16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -62,6 +64,12 @@ class HeaderReader:
 
     def _fields(self, piece: Piece) -> tuple[list[str], int]:
         """The fields of a record of the header, and how many bytes it has without its line end."""
+        plain = PLAIN_NAMES.fullmatch(piece.data) if self._dialect.is_common else None
+        if plain and len(plain[1]) <= self._limits.field_bytes:
+            names = plain[1].decode().split(",")
+            self._require_few(len(names))
+            self._require_short(len(plain[1]))
+            return names, len(plain[1])
         # What may be mended in rows may not be in names.
         piece = replace(piece, dialect=replace(self._dialect, repair=()))
         layout = Layout(piece)

@@ -86,13 +86,11 @@ class RejectSpool:
         self._kept = kept
         self._parts = parts
         self._notes = notes
-        self._header = b""
-        self._names: list[str] = []
+        self._header: Mapping[str, str] = {}
 
     def begin(self, header: Mapping[str, str]) -> None:
         """The sender's own header, under which rejects are written: as they call each column, by its name."""
-        self._names = list(header)
-        self._header = header_line(list(header.values()), has_parts=self._notes is None and are_several(self._parts))
+        self._header = header
 
     def add(self, rejects: pl.DataFrame, fields: pl.DataFrame, keys: pl.DataFrame) -> None:
         """Keep rejects, with the fields (`_line`, texts) and keys that some have."""
@@ -104,7 +102,8 @@ class RejectSpool:
         self.lines.add(rejects.select("line").join(keys.select(line="_line", key="_key"), on="line", how="left"))
         with self.path.open("ab") as file:
             if not self.count:
-                file.write(self._header)
+                has_parts = self._notes is None and are_several(self._parts)
+                file.write(header_line(list(self._header.values()), has_parts=has_parts))
             reject_rows(self._placed(rejects), self._in_order(fields)).write_csv(file, include_header=False)
         self.count += rejects.height
 
@@ -116,8 +115,8 @@ class RejectSpool:
 
     def _in_order(self, fields: pl.DataFrame) -> pl.DataFrame:
         """The fields as the header has them; the parts of a delivery may have their columns in different orders."""
-        lacking = [pl.lit(None, pl.String).alias(name) for name in self._names if name not in fields.columns]
-        return fields.with_columns(lacking).select("_line", *self._names)
+        lacking = [pl.lit(None, pl.String).alias(name) for name in self._header if name not in fields.columns]
+        return fields.with_columns(lacking).select("_line", *self._header)
 
     def _count_mistyped(self, rejects: pl.DataFrame) -> None:
         faults = rejects.select("codes", "columns").explode("codes", "columns")
