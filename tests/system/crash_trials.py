@@ -9,7 +9,9 @@ from crashing import Point, Victim
 from installation import Installation, http, until
 from stack.ports import free_ports
 
-BY_CLOCK = ("sql WITH mine AS (", "sql DELETE FROM outbox", "sql DELETE FROM inbox")
+HEARTBEAT, RENEWAL = "sql WITH mine AS (", "sql UPDATE jobs SET lease = clock_timestamp()"
+PRUNING = ("sql DELETE FROM outbox", "sql DELETE FROM inbox")
+BY_CLOCK = (HEARTBEAT, RENEWAL, *PRUNING)
 """Leases are renewed in a job that takes longer than a third of one, and what is old is pruned every few seconds."""
 COUNTS, MOST_COUNTS = 3, 5
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from checker import check
-from crash_trials import BY_CLOCK, common_points
+from crash_trials import HEARTBEAT, PRUNING, RENEWAL, common_points
 from crashing import Point, Victim
 from installation import SERVICES, Installation, http, until
 from oracle import Oracle
@@ -28,7 +28,12 @@ MOST_POINTS, SPARE = 200, 20
 RETRIES = 2
 SETTINGS = {"WAYBILL_SWEEP_SECONDS": "3600", "WAYBILL_JOBS__LEASE_SECONDS": "1.5"}
 LONG = b"id,name,amount\n" + b"".join(b"%d,name,1.00\n" % number for number in range(1, 200_001))
-WITH_LONG_JOBS = ("ingestor", "loader")
+BY_CLOCK = {
+    "registry": PRUNING,
+    "ingestor": (HEARTBEAT, *PRUNING),
+    "loader": (HEARTBEAT, RENEWAL, *PRUNING),
+}
+"""Writes that no delivery surely makes; only the loader goes from step to step."""
 
 
 class Trial:
@@ -126,8 +131,8 @@ async def die_everywhere(environment: dict[str, str], folder: Path, name: str) -
         spare = iter(reversed(datasets))
         for _ in range(RETRIES):
             survived = [point for point in survived if not await trial.die_at(point, next(spare))]
-        for start in BY_CLOCK if name in WITH_LONG_JOBS else BY_CLOCK[1:]:
-            delivery = (LONG,) if start == BY_CLOCK[0] else trial.delivery
+        for start in BY_CLOCK[name]:
+            delivery = (LONG,) if start in (HEARTBEAT, RENEWAL) else trial.delivery
             points.append((await trial.find(start, next(spare), delivery), 1))
             if not await trial.die_at(points[-1], next(spare), delivery):
                 survived.append(points[-1])

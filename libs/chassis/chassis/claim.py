@@ -87,7 +87,7 @@ async def _take(tx: Tx, kind: JobKind, job: Job, lease_seconds: float) -> Job:
         lease_seconds,
         kind.deadline_seconds,
     )
-    return Job(job.kind, job.lane, job.seq, attempt, job.tries + 1, job.payload, job.cause)
+    return Job(job.kind, job.lane, job.seq, attempt, job.tries + 1, job.payload, job.cause, lease_seconds)
 
 
 async def complete(db: Pool, kind: JobKind, job: Job) -> None:

@@ -1,5 +1,6 @@
 """Long work: rows that are claimed, leased, fenced and, in the end, visible (design.md 4, 15)."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,9 +66,11 @@ class Job:
     tries: int
     payload: dict[str, Any]
     cause: dict[str, Any] = field(default_factory=dict)
+    lease_seconds: float = 30.0
     has_ended: bool = field(default=False, init=False)
     """A step of this attempt gave the job its last state, and was committed."""
     _ends: bool = field(default=False, init=False)
+    _renewed_at: float = field(default_factory=time.monotonic, init=False)
 
     @asynccontextmanager
     async def step(self, db: Pool) -> AsyncIterator[Tx]:
@@ -76,6 +79,8 @@ class Job:
         async with db.acquire() as tx, tx.transaction():
             await self.hold(tx)
             yield tx
+            if not self._ends and time.monotonic() - self._renewed_at > self.lease_seconds / 3:
+                await self._renew(tx)
         self.has_ended = self._ends
 
     async def hold(self, tx: Tx) -> None:
@@ -92,6 +97,20 @@ class Job:
         )
         if attempt != self.attempt:
             raise Fenced(f"{self.kind} {self.lane}#{self.seq} attempt {self.attempt}")
+
+    async def _renew(self, tx: Tx) -> None:
+        """A heartbeat passes over a job that is in a step: one that goes from step to step would lose its lease."""
+        await tx.execute(
+            """
+            UPDATE jobs SET lease = clock_timestamp() + make_interval(secs => $4)
+            WHERE kind = $1 AND lane = $2 AND seq = $3 AND state = 'RUNNING'
+            """,
+            self.kind,
+            self.lane,
+            self.seq,
+            self.lease_seconds,
+        )
+        self._renewed_at = time.monotonic()
 
     async def end(self, tx: Tx, state: str, reason: str | None = None) -> None:
         """The state this job ends in, within a step; wakes the workers where the lane has more for them."""
