@@ -259,17 +259,6 @@ async def test_a_long_job_keeps_its_lease_while_the_event_loop_is_blocked(db: Po
     assert await db.fetchval("SELECT last_attempt FROM lanes") == 1
 
 
-async def test_a_job_that_goes_from_step_to_step_keeps_its_lease_without_a_heartbeat(db: Pool) -> None:
-    await put(db, INGEST, "acme/a", 1)
-    job = await claim.claim(db, INGEST, lease_seconds=0.6)
-    assert job
-    for _ in range(5):
-        async with job.step(db) as tx:
-            await tx.execute("SELECT pg_sleep(0.4)")
-        assert await claim.claim(db, INGEST, LEASE_SECONDS) is None
-    await end(db, job, "DONE")
-
-
 async def test_a_stop_gives_lease_and_try_back(db: Pool, dsn: str, schema: str) -> None:
     async def run(job: Job) -> None:
         await asyncio.sleep(60)

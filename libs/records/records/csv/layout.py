@@ -170,6 +170,9 @@ def _well_formed(piece: Piece) -> Bytes:
 
 def _outside(separators: Positions, quotes: Positions) -> Positions:
     """The separators that lie outside quotes."""
+    if len(separators) < len(quotes):
+        is_outside: Mask = np.searchsorted(quotes, separators) & 1 == 0
+        return separators[is_outside]
     inside = ranges(np.searchsorted(separators, quotes[0::2]), np.searchsorted(separators, quotes[1::2]))
     if not inside.size:
         return separators

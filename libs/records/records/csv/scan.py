@@ -13,6 +13,9 @@ from records.text_views import Bytes, Positions
 TEXT_AFTER_QUOTE = "text_after_quote"
 QUOTE_IN_FIELD = "quote_in_field"
 
+LONG_BYTES = 4 << 20
+"""Longer than what is read at a time, but for records that are longer themselves."""
+
 _ESCAPED_LINES = re.compile(rb"(?:(?:[^\\\n]++|\\(?:\r\n|[\s\S]))*+\n)*+")
 
 
@@ -44,8 +47,10 @@ class Scan:
 
 def scan(data: bytes, common: bytes, dialect: Dialect = COMMON, *, exact: bool = False) -> Scan:
     """Find the whole records at the beginning of a buffer that starts outside quotes."""
+    if b"\n" not in common:
+        return Scan(0)
     starts = dialect.comment_starts(data)
-    if exact or (starts and not dialect.quote):
+    if exact or (starts and not dialect.quote) or _is_dense(common):
         return _Walk(common, dialect, starts).run()
     comments = [(start, common.find(b"\n", start) + 1 or len(common) + 1) for start in starts]
     shown = hushed(common, comments)
@@ -54,6 +59,11 @@ def scan(data: bytes, common: bytes, dialect: Dialect = COMMON, *, exact: bool =
         return _Walk(common, dialect, starts).run()
     found.comments = [comment for comment in comments if comment[1] <= found.end]
     return found
+
+
+def _is_dense(common: bytes) -> bool:
+    """Whether places of quotes would take many times the memory of a long record."""
+    return len(common) > LONG_BYTES and int(np.count_nonzero(np.frombuffer(common, np.uint8) == QUOTE)) > LONG_BYTES
 
 
 def _scan_fast(shown: bytes, dialect: Dialect, outside: Sequence[int]) -> Scan | None:
