@@ -14,7 +14,6 @@ QUOTE_REASONS = {
     "text_after_quote": "text after the closing quote of a field",
     "quote_in_field": "a quote inside a field that is not quoted",
 }
-NEVER = 1 << 62
 
 
 class FaultFinder:
@@ -89,7 +88,7 @@ class FaultFinder:
         """A fault for each record that one of these bytes lies in, naming the first."""
         layout = self._layout
         nexts = np.searchsorted(positions, layout.starts)
-        is_in = np.append(positions, NEVER).take(nexts) <= layout.line_ends
+        is_in = nexts < np.searchsorted(positions, layout.line_ends, side="right")
         if layout.piece.comments:
             is_in &= ~layout.is_comment
         firsts = positions[nexts[is_in]]
