@@ -10,6 +10,8 @@ BOOTSTRAP := .waybill/bootstrap
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BOOTSTRAP)/bin/uv)
 PYTHON ?= python3
 SIZES ?= 0.5 1
+# System tests that run beside the others, so that both halves take the same time.
+STORIES := tests/system/test_meaning.py tests/system/test_crash_meaning.py
 export UV_FROZEN := 1
 say = @printf '\033[1m== make $@:\033[0m %s\n' "$$(sed -n 's/^$@:.*\#\# //p' Makefile)"
 
@@ -26,10 +28,15 @@ test: setup lint  ## set everything up, then run every check and every test
 	$(say)
 	# Two at once, each with servers of its own: much of the time goes by while somebody waits.
 	mkdir -p .waybill
-	$(UV) run pytest --durations=10 libs services cli tests/architecture > .waybill/test.log 2>&1 & parts=$$!
-	trap "kill $$parts 2>/dev/null || true" EXIT
+	set -m  # a process group of its own, to be ended whole
+	( status=0
+	$(UV) run pytest --durations=10 libs services cli tests/architecture || status=$$?
+	$(UV) run pytest --durations=10 $(STORIES) || status=$$?
+	exit $$status ) > .waybill/test.log 2>&1 & parts=$$!
+	set +m
+	trap "kill -- -$$parts 2>/dev/null || true" EXIT
 	status=0
-	$(UV) run pytest --durations=10 tests/system || status=$$?
+	$(UV) run pytest --durations=10 tests/system $(STORIES:%=--ignore=%) || status=$$?
 	wait $$parts || status=$$?
 	cat .waybill/test.log
 	exit $$status
