@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from chassis.messaging import MAX_BODY_BYTES
 from hypothesis import given
 from hypothesis import strategies as st
 from ingestor.domain.attempts import MAX_BATCHES, batch_size, merge_runs
@@ -14,9 +15,12 @@ from ingestor.domain.guard import check_drift, judge_shares
 from ingestor.domain.holds import Absent, Held
 from ingestor.domain.records import RecordIds
 from ingestor.domain.registration import Dataset, Position, is_queued, is_twin
+from ingestor.files.parts import MAX_NAMES_BYTES, MAX_PARTS
 from records.bson.encode import record_id
 from records.errors import FileFault
-from waybill_contracts import Declaration, FileRegistered, Guards, OrderBy, RowCounts
+from waybill_contracts import Batch, Declaration, FileRegistered, Guards, OrderBy, RecordsIngested, RowCounts
+from waybill_contracts.declaration import MAX_COLUMNS
+from waybill_contracts.records import ColumnType, PartCount
 
 
 @pytest.mark.parametrize(
@@ -163,10 +167,21 @@ def test_a_new_column_and_a_wider_type_are_no_drift() -> None:
 
 
 @given(st.integers(1, 10**9))
-def test_a_file_never_has_more_than_1000_batches(versions: int) -> None:
+def test_a_file_never_has_more_than_2500_batches(versions: int) -> None:
     size = batch_size(versions)
     assert size >= 20_000
     assert -(-versions // size) <= MAX_BATCHES
+
+
+def test_one_message_can_tell_of_the_most_batches_columns_and_parts_that_a_file_can_have() -> None:
+    name = "n" * (MAX_NAMES_BYTES // MAX_PARTS)
+    part = PartCount(file_id=UUID(int=1), entry=name, first_line=10**9, rows=10**9)
+    fact = RecordsIngested.model_construct(
+        columns=(ColumnType(name="n" * 63, type="decimal(38,18)"),) * MAX_COLUMNS,
+        batches=(Batch(number=MAX_BATCHES, version_count=10**6, checksum="f" * 32),) * MAX_BATCHES,
+        parts=(part,) * MAX_PARTS,
+    )
+    assert len(fact.model_dump_json()) < MAX_BODY_BYTES
 
 
 @given(st.sets(st.integers(1, 60)))

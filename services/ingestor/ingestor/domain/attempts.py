@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from waybill_contracts import FileRegistered
 
 BATCH_VERSIONS = 20_000
-MAX_BATCHES = 1_000
+MAX_BATCHES = 2_500
+"""One message tells of all, of some 83 bytes each, beside 1,000 columns and 400,000 bytes of names of parts."""
 MAX_STORED_REJECTS = 1_000
 """Rejects of an attempt that are kept in the database; all of them are in the output bucket."""
 
@@ -14,7 +15,7 @@ MAX_WARNED_LINES = 100
 
 
 def batch_size(versions: int) -> int:
-    """Versions in a batch, so that a file has at most 1,000 batches."""
+    """Versions in a batch, so that a file has at most 2,500 batches."""
     return max(BATCH_VERSIONS, -(-versions // MAX_BATCHES))
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a file may share a key, found with 8 bytes a row on the local disk and one in memory."""
+"""Which rows of a file may share a key, found with 16 bytes a row on the local disk and one in memory."""
 
 from pathlib import Path
 
@@ -7,7 +7,10 @@ import numpy.typing as npt
 import polars as pl
 
 MOST_ROWS = 1 << 20
-"""Fingerprints that are compared at a time."""
+"""Fingerprints that wait in memory."""
+PARTITIONS = 256
+"""Equal ones are in one of these; each is compared by itself."""
+_HIGHEST_BYTE = np.uint64(56)
 
 
 class Fingerprints:
@@ -18,6 +21,8 @@ class Fingerprints:
         self._kept: list[npt.NDArray[np.uint64]] = []
         self._kept_rows = 0
         self._count = 0
+        self._runs: list[npt.NDArray[np.int64]] = []
+        """Of what was written each time, where in the file's rows each partition begins, and the last one ends."""
 
     def add(self, keys: pl.Series) -> None:
         """The keys of the next rows."""
@@ -25,37 +30,39 @@ class Fingerprints:
         self._kept_rows += len(keys)
         self._count += len(keys)
         if self._kept_rows > MOST_ROWS:
-            with self._path.open("ab") as file:
-                for prints in self._kept:
-                    file.write(prints.tobytes())
-            self._kept, self._kept_rows = [], 0
+            self._write()
 
     def repeated(self) -> pl.Series:
         """For every row whether another one has the same fingerprint."""
-        if not self._path.exists():
-            return pl.Series(_joined(self._kept)).is_duplicated()
+        if not self._runs:
+            return pl.Series(np.concatenate([np.empty(0, np.uint64), *self._kept])).is_duplicated()
+        if self._kept:
+            self._write()
         repeated = np.zeros(self._count, bool)
-        # Equal ones are of one class, and no class is larger than memory is meant for.
-        classes = -(-self._count // MOST_ROWS) * 2
-        for number in range(classes):
-            prints, rows = self._of_class(number, classes)
+        for number in range(PARTITIONS):
+            prints, rows = self._of_partition(number)
             repeated[rows[pl.Series(prints).is_duplicated().to_numpy()]] = True
         return pl.Series(repeated)
 
-    def _of_class(self, number: int, classes: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        """Fingerprints of one class, and their rows; reads the file once."""
-        prints, rows, first = [], [], 0
+    def _write(self) -> None:
+        """Those in memory, by partition, and behind them the rows that they are of."""
+        prints, first = np.concatenate(self._kept), self._count - self._kept_rows
+        partitions = (prints >> _HIGHEST_BYTE).astype(np.uint8)
+        order = np.argsort(partitions, kind="stable")
+        with self._path.open("ab") as file:
+            file.write(prints[order].tobytes())
+            file.write((order + first).tobytes())
+        self._runs.append(first + np.searchsorted(partitions[order], np.arange(PARTITIONS + 1)))
+        self._kept, self._kept_rows = [], 0
+
+    def _of_partition(self, number: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """Fingerprints of one partition, and their rows."""
+        prints, rows = [], []
         with self._path.open("rb") as file:
-            while piece := file.read(MOST_ROWS * 8):
-                found = np.frombuffer(piece, np.uint64)
-                mine = np.flatnonzero(found % np.uint64(classes) == number)
-                prints.append(found[mine])
-                rows.append(mine + first)
-                first += len(found)
-        found = _joined(self._kept)
-        mine = np.flatnonzero(found % np.uint64(classes) == number)
-        return np.concatenate([*prints, found[mine]]), np.concatenate([*rows, mine + first])
-
-
-def _joined(pieces: list[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
-    return np.concatenate([np.empty(0, np.uint64), *pieces])
+            for starts in self._runs:
+                start, count = starts[number], starts[number + 1] - starts[number]
+                file.seek(8 * (starts[0] + start))
+                prints.append(np.fromfile(file, np.uint64, count))
+                file.seek(8 * (starts[-1] + start))
+                rows.append(np.fromfile(file, np.int64, count))
+        return np.concatenate(prints), np.concatenate(rows)
