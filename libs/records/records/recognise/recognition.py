@@ -29,6 +29,7 @@ from records.recognise.encoding import (
     is_utf8,
     shown_text,
 )
+from records.recognise.foreign import require_table
 from records.recognise.trials import Candidate, Sample, try_out
 
 SAMPLE_BYTES = 1 << 16
@@ -43,7 +44,8 @@ SETTLED = ("delimiter", "quote", "escape", "comment", "skip_lines", "header", "f
 def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Recognition:
     """How the unpacked file is to be read.
 
-    `source` is read from its beginning, a little more than nothing where plain CSV has the declared header.
+    `source` is read from its beginning, a little more than nothing where plain CSV has the declared header. FileFault
+    where it holds no table.
     """
     source.seek(0)
     head, is_whole = _read(source)
@@ -51,6 +53,8 @@ def recognise(source: BinaryIO, declaration: Declaration, name: str = "") -> Rec
     kind = declared.type or _marked(head)
     if kind not in (None, "csv", "tsv"):
         return Recognition(_other(declared, kind, head))
+    if kind is None:
+        require_table(head)
     sample = Sample(head, is_whole)
     if plain := _plain(sample, declaration):
         return plain
