@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,9 +22,18 @@ Read: TypeAlias = tuple[list[Any], list[pl.DataFrame]]
 def column_texts(name: str, values: Values, field: Any) -> Texts:
     """Texts of any column that a Parquet file has."""
     if b"int96" in (field.metadata or {}):
-        return instant_texts(name, wrapped_instants(values))
-    if not pa.types.is_nested(values.type):
-        return texts_of(name, values)
+        return _as_moments(instant_texts(name, wrapped_instants(values)))
+    if pa.types.is_nested(values.type):
+        return _nested_texts(name, values)
+    made = texts_of(name, values)
+    return _as_moments(made) if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type) else made
+
+
+def _as_moments(made: Texts) -> Texts:
+    return replace(made, moments=made.texts.is_not_null())
+
+
+def _nested_texts(name: str, values: Values) -> Texts:
     read, found = _values(name, values)
     known = {row for fault in found for row in fault["row"]}
     texts, wrong = [], []

@@ -44,6 +44,8 @@ class Texts:
     is_literal: bool = False
     """Each is also JSON as it stands, unless a fault is found."""
     found: list[pl.DataFrame] = field(default_factory=list)
+    moments: pl.Series | None = None
+    """Which are dates or times in the file itself; None: none are."""
 
 
 @dataclass(frozen=True)

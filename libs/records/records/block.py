@@ -1,6 +1,6 @@
 """What readers of all formats give: rows as text columns, and the rows that could not be told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -36,6 +36,8 @@ class Block:
     origin: Origin
     repairs: pl.DataFrame = field(default_factory=no_repairs)
     """What was mended in rows of `frame`: `line` and `repair`, several for a row where it took several."""
+    moments: Mapping[str, pl.Series] = field(default_factory=dict)
+    """By column the rows of `frame` whose value is a date or time in the file itself, and so in no written format."""
 
     def raw(self, rows: pl.Series | Sequence[int]) -> pl.Series:
         """Text of these rows (numbers in `frame`) as it stands in the file, without line end."""

@@ -32,7 +32,7 @@ class Judged:
 
 def judge(block: Block, declaration: Declaration) -> Judged:
     """Make the declared columns of a block and hold its rows against the rules; a row with any fault is one reject."""
-    made = make_columns(block.frame, declaration)
+    made = make_columns(block.frame, declaration, block.moments)
     found, warned = _faults(made, declaration)
     found += _too_large(block)
     lines = block.frame["_line"]

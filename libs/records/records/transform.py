@@ -13,6 +13,7 @@ from records.types import ISO, Notation, polars_type, type_columns, type_faults
 
 MAX_MADE_BYTES = 500_000
 """Of derived texts in a row: they stand in one document beside what the file says."""
+NO_MOMENTS: Mapping[str, pl.Series] = {}
 MAX_LITERAL_BYTES = 2_000
 """Of texts that a declaration itself puts into each row: a file of short rows must not grow beyond measure."""
 
@@ -27,14 +28,17 @@ class Made:
     found: list[pl.DataFrame] = field(default_factory=list)
 
 
-def make_columns(frame: pl.DataFrame, declaration: Declaration) -> Made:
-    """Declared columns of text columns; columns that are not declared are left out, optional ones may be missing."""
+def make_columns(frame: pl.DataFrame, declaration: Declaration, moments: Mapping[str, pl.Series] = NO_MOMENTS) -> Made:
+    """Declared columns of text columns; columns that are not declared are left out, optional ones may be missing.
+
+    `moments`: by column the rows whose value is a date or time in the file itself.
+    """
     columns, nulls = declaration.columns, declaration.format.null_values
     if not nulls and all(is_plain(column) for column in columns.values()):
-        return _typed(frame, columns)
+        return _typed(frame, columns, moments)
     present = {name: column for name, column in columns.items() if column.is_in_files and name in frame.columns}
     _check_present(frame, columns)
-    made = _typed(frame.select(_read(name, column, nulls) for name, column in present.items()), present)
+    made = _typed(frame.select(_read(name, column, nulls) for name, column in present.items()), present, moments)
     typed, text, found = made.typed, made.text, made.found
     given = [_given(name, column) for name, column in columns.items() if name not in present]
     typed = typed.with_columns(one.new_from_index(0, len(frame)) for one in given)
@@ -65,17 +69,33 @@ def input_types(columns: Mapping[str, Column]) -> tuple[tuple[str, str], ...]:
     return tuple((name, column.type) for name, column in columns.items() if column.derived is None)
 
 
-def _typed(text: pl.DataFrame, columns: Mapping[str, Column]) -> Made:
+def _typed(text: pl.DataFrame, columns: Mapping[str, Column], moments: Mapping[str, pl.Series]) -> Made:
     """Columns that are in the file, and a fault for each value that is not of its type."""
     types = {name: column.type for name, column in columns.items()}
     notations = {name: Notation(one.format, one.zone) for name, one in columns.items() if one.format or one.zone}
-    typed = type_columns(text, types, notations)
-    found = [
-        fault
-        for name, declared in types.items()
-        for fault in type_faults(text[name], typed[name], declared, notations.get(name, ISO))
-    ]
+    typed, found = type_columns(text, types, notations), []
+    for name, declared in types.items():
+        notation = notations.get(name, ISO)
+        if notation.format and name in moments:
+            values, faulty = _as_they_are(text[name], typed[name], moments[name], declared, notation)
+            typed = typed.with_columns(values)
+            found += faulty
+        else:
+            found += type_faults(text[name], typed[name], declared, notation)
     return Made(typed, text, [*found, *_outgrown(text, typed, columns)])
+
+
+def _as_they_are(
+    text: pl.Series, typed: pl.Series, is_moment: pl.Series, declared: str, notation: Notation
+) -> tuple[pl.Series, list[pl.DataFrame]]:
+    """Values and faults of a column with a format: what is a date or time in the file itself is written in none."""
+    plain = notation._replace(format=None)
+    parts = {"own": (is_moment, text), "others": (~is_moment, text), "written": (~is_moment, typed)}
+    chosen = pl.select(pl.when(rows).then(values).alias(name) for name, (rows, values) in parts.items())
+    own, others, written = chosen["own"].alias(text.name), chosen["others"].alias(text.name), chosen["written"]
+    moments = type_columns(own.to_frame(), {text.name: declared}, {text.name: plain}).to_series()
+    found = [*type_faults(own, moments, declared, plain), *type_faults(others, written, declared, notation)]
+    return pl.select(pl.coalesce(moments, written).alias(text.name)).to_series(), found
 
 
 def _outgrown(text: pl.DataFrame, typed: pl.DataFrame, columns: Mapping[str, Column]) -> list[pl.DataFrame]:

@@ -21,7 +21,7 @@ from records.rejects import faults
 from records.types import SHOWN_CHARACTERS
 from records.value_rows import block_of
 from records.xlsx.sheet import SheetRow, column_letters, sheet_rows
-from records.xlsx.values import CellFault
+from records.xlsx.values import CellFault, Moment
 from records.xlsx.workbook import open_workbook
 
 BLOCK_ROWS, BLOCK_CHARACTERS = 4096, 1 << 20
@@ -164,10 +164,12 @@ def _shown(value: str | CellFault) -> str:
 def _column(name: str, values: list[str | CellFault | None]) -> Texts:
     """Texts of a column; those of cells with a fault as far as they can be shown."""
     wrong = [(row, value) for row, value in enumerate(values) if isinstance(value, CellFault)]
+    kinds = [isinstance(value, Moment) for value in values]
+    moments = pl.Series(kinds) if any(kinds) else None
     if not wrong:
-        return Texts(pl.Series(values, dtype=pl.String), found=[])
+        return Texts(pl.Series(values, dtype=pl.String), moments=moments)
     texts = pl.Series([value.shown if isinstance(value, CellFault) else value for value in values], dtype=pl.String)
     rows = pl.Series([row for row, _ in wrong])
     codes = pl.Series([value.code for _, value in wrong])
     reasons = pl.Series([f"{name}: {value.what}" for _, value in wrong])
-    return Texts(texts, found=[faults(rows, codes, reasons, name)])
+    return Texts(texts, found=[faults(rows, codes, reasons, name)], moments=moments)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from records.types import SHOWN_CHARACTERS
 from records.xlsx.formats import Shown
 from records.xlsx.text import unescaped
-from records.xlsx.values import CellFault, boolean_text, day_text, number_text, plain_text
+from records.xlsx.values import CellFault, boolean_text, day_text, moment_text, number_text, plain_text
 from records.xlsx.workbook import Workbook
 from records.xlsx.xml import Attributes, bad_workbook, number, walk
 
@@ -59,7 +59,7 @@ class _Cells:
             "inlineStr": lambda text: plain_text(unescaped(text)),
             "b": boolean_text,
             "e": lambda text: CellFault("cell_error", f"the cell shows an error, {text[:SHOWN_CHARACTERS]}", text),
-            "d": plain_text,
+            "d": moment_text,
         }
 
     def start(self, name: str, attributes: Attributes) -> None:

@@ -36,6 +36,12 @@ class CellFault(NamedTuple):
     shown: str | None
 
 
+class Moment(str):
+    """The text of a day or time that is one in the file itself."""
+
+    __slots__ = ()
+
+
 def number_text(text: str) -> str | CellFault:
     """The text of a number."""
     found = _NUMBER.fullmatch(text)
@@ -77,8 +83,8 @@ def day_text(text: str, shown: Shown, *, is_1904: bool) -> str | CellFault:
     first = datetime(1904, 1, 1) if is_1904 else datetime(1899, 12, 31 if days < NO_DAY else 30)
     moment = first + timedelta(days, microseconds=microseconds)
     if shown is Shown.DAY and not microseconds:
-        return moment.date().isoformat()
-    return moment.isoformat(timespec="microseconds" if microseconds % 1000 else "milliseconds")
+        return Moment(moment.date().isoformat())
+    return Moment(moment.isoformat(timespec="microseconds" if microseconds % 1000 else "milliseconds"))
 
 
 def _split(serial: float) -> tuple[int, int]:
@@ -103,6 +109,12 @@ def plain_text(text: str) -> str | CellFault:
         shown = text.encode(errors="backslashreplace").decode()
         return CellFault("lone_surrogate", "half of a surrogate pair without the other", shown)
     return text if "\0" not in text else CellFault("nul", "NUL in a text", text)
+
+
+def moment_text(text: str) -> str | CellFault:
+    """A day or time that is written as ISO 8601."""
+    made = plain_text(text)
+    return Moment(made) if isinstance(made, str) else made
 
 
 def _is_text(text: str) -> bool:
