@@ -2,7 +2,7 @@
 
 Each size is loaded by a fresh installation as a CSV, and by another as a gzip; `unchanged`, after `csv`, sends the gzip
 to the installation that has its rows already. Bar: no service's process tree above 350 MB, and no more for the largest
-size than for the smallest. Ends with 1 where that does not hold.
+size than for the smallest, but for what runs differ by. Ends with 1 where that does not hold.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from bench.measure import Meter
 from bench.target import COLUMNS, Target
 
 BAR_MEGABYTES = 350
-GROWTH = 1.05
-"""What two runs of the same size may differ by."""
+MOST_GROWTH_MEGABYTES = 35
+"""From size to size: runs of the same size were seen to differ by 30; 8 bytes of each row would be more."""
 ROWS_AT_ONCE = 200_000
 SERVICES = ("registry", "ingestor", "loader")
 TOGETHER = (("csv", "unchanged"), ("gzip",))
@@ -94,7 +94,7 @@ def faults(results: list[dict[str, Any]]) -> list[str]:
         ]
     for kind in dict.fromkeys(result["kind"] for result in results):
         first, *_, last = [result["peak_megabytes"] for result in results if result["kind"] == kind] * 2
-        grown = [service for service in SERVICES if last[service] > first[service] * GROWTH]
+        grown = [service for service in SERVICES if last[service] - first[service] > MOST_GROWTH_MEGABYTES]
         found += [f"{kind}: {service} grew from {first[service]} to {last[service]} MB" for service in grown]
     return found
 
