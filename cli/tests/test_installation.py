@@ -223,8 +223,9 @@ def test_status_tells_of_the_services_here_only_where_their_servers_are_meant(he
 
 def test_a_second_installation_beside_it_stops_whole_when_a_service_is_killed(here: Folder, tmp_path: Path) -> None:
     with _in_foreground(tmp_path) as up:
-        told = _read_until(up, "drop a file")
-        assert "is taken" in told
+        _read_until(up, "drop a file")
+        stacks = [json.loads((folder / ".waybill/stack.json").read_text()) for folder in (here.path, tmp_path)]
+        assert not set.intersection(*(set(stack["ports"].values()) for stack in stacks))
         assert Folder(tmp_path).json("file", "list") == []
         processes = psutil.Process(up.pid).children(recursive=True)
         services = json.loads((tmp_path / ".waybill/services.json").read_text())
@@ -249,6 +250,17 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(here: Folder, tmp_path: Pa
         assert up.wait(10) == 0
     assert processes
     assert not [process for process in processes if process.is_running()]
+
+
+def test_two_that_start_at_the_same_moment_both_become_ready(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir()
+    with contextlib.ExitStack() as ends:
+        ups = [ends.enter_context(_in_foreground(folder)) for folder in folders]
+        for up in ups:
+            _read_until(up, "drop a file")
+        assert [Folder(folder).json("file", "list") for folder in folders] == [[], []]
 
 
 @contextlib.contextmanager

@@ -6,13 +6,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from stack import background
+from stack.cache import cache_folder, locked
 from stack.errors import StackError
 from stack.ports import Ports, avoiding_taken, by_whom, is_free
 from stack.processes import Process, end_of, first_dead, service, stop_all
@@ -33,22 +34,30 @@ def running(
     folder: Path, say: Callable[[str], None], queue_notifications: bool = False
 ) -> Iterator[tuple[Stack, list[Process]]]:
     """Everything up and ready; all of it ends with the block."""
-    began = time.monotonic()
     programs = fetch_programs()
-    ports, moved = avoiding_taken(Ports())
-    for line in moved:
-        say(line)
-    stack = Stack(folder, ports=ports, programs=programs, log=say, queue_notifications=queue_notifications)
-    with stack:
-        stack.write_environment(folder / FILE)
-        services = make_services(stack, folder, say)
-        try:
+    with ExitStack() as ends:
+        with one_at_a_time():
+            began = time.monotonic()
+            ports, moved = avoiding_taken(Ports())
+            for line in moved:
+                say(line)
+            stack = Stack(folder, ports=ports, programs=programs, log=say, queue_notifications=queue_notifications)
+            ends.enter_context(stack)
+            stack.write_environment(folder / FILE)
+            services = make_services(stack, folder, say)
+            ends.callback(stop_all, services)
+            ends.callback((folder / SERVICES_FILE).unlink, missing_ok=True)
             _start(stack, services, folder, say)
-            say(f"ready after {time.monotonic() - began:.1f} s; other clients find it by {folder / FILE}")
-            yield stack, services
-        finally:
-            (folder / SERVICES_FILE).unlink(missing_ok=True)
-            stop_all(services)
+        say(f"ready after {time.monotonic() - began:.1f} s; other clients find it by {folder / FILE}")
+        yield stack, services
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """For what takes the fixed ports: until somebody listens on one, it looks free to all who start."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with locked(cache_folder() / ".ports.lock"):
+        yield
 
 
 def fetch_programs() -> Any:

@@ -18,6 +18,7 @@ from installation import Installation
 from meaning import Meaning, Said
 from oracle import EMPTY_COUNTS, File
 from stack.servers import Stack
+from waybill.installation import one_at_a_time
 from waybill_contracts import parse_declaration
 
 pytestmark = pytest.mark.timeout(400)
@@ -45,6 +46,8 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         tar.extractall(folder, filter="data")
     run(folder, "sync", "--frozen", "--quiet")
     try:
+        with one_at_a_time():
+            run(folder, "run", "--frozen", "waybill", "up", "--detach")
         run(folder, "run", "--frozen", "waybill", "demo")
     finally:
         run(folder, "run", "--frozen", "waybill", "down")

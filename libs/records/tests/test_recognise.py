@@ -4,7 +4,6 @@ import io
 
 import polars as pl
 import pytest
-from records.errors import FileFault
 from records.formats import open_reader
 from records.recognise.csv import MARGIN, doubt
 from records.recognise.dialects import unusual
@@ -252,29 +251,6 @@ def test_other_formats_are_recognised_by_their_content_whatever_the_file_is_call
 
 def test_a_workbook_that_is_old_or_has_a_password_is_left_to_its_reader_which_says_so():
     assert found(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), name="a.xls").type == "excel"
-
-
-@pytest.mark.parametrize(
-    ("data", "kind"),
-    [
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n", "a PDF document"),
-        (b"\xef\xbb\xbf\n<!DOCTYPE html><html><body>502 Bad Gateway</body></html>\n", "a web page"),
-        (b'<?xml version="1.0"?>\n<orders><order id="1"/></orders>\n', "an XML document"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a picture"),
-        (b"SQLite format 3\0\x10\0", "a database"),
-    ],
-)
-@pytest.mark.parametrize("declaration", [BARE, declared()])
-def test_what_holds_no_table_is_refused_by_its_name_unless_it_is_declared_to_be_one(data, kind, declaration):
-    with pytest.raises(FileFault, match=f"the file is {kind}.*: send the table itself"):
-        recognise(io.BytesIO(data), declaration, "orders.csv")
-    named = declaration.model_copy(update={"format": Format(type="csv")})
-    assert recognise(io.BytesIO(data), named, "orders.csv").format.type == "csv"
-
-
-@pytest.mark.parametrize("data", [b"<html,id\n1,2\n2,3\n", b"%PDF,id\na,1\n", b"GIF,PNG\n1,2\n"])
-def test_names_that_look_like_the_beginning_of_a_document_are_names(data):
-    assert found(data).delimiter == ","
 
 
 def test_what_begins_like_json_and_is_none_is_in_doubt_unless_its_name_tells():

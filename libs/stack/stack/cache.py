@@ -23,7 +23,7 @@ def keep(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f".{name}.lock"):
+    with locked(cache / f".{name}.lock"):
         if not target.exists():
             _remove_leftovers(cache, name)
             aside = Path(tempfile.mkdtemp(prefix=f".{name}.aside-", dir=cache))
@@ -42,7 +42,8 @@ def _remove_leftovers(cache: Path, name: str) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time is inside; the others wait."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
