@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from stack import background
-from stack.cache import cache_folder, locked
+from stack.cache import locked
 from stack.errors import StackError
 from stack.ports import Ports, avoiding_taken, by_whom, is_free
 from stack.processes import Process, end_of, first_dead, service, stop_all
@@ -55,8 +56,7 @@ def running(
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
     """For what takes the fixed ports: until somebody listens on one, it looks free to all who start."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with locked(cache_folder() / ".ports.lock"):
+    with locked(Path(tempfile.gettempdir()) / f"waybill-{os.getuid()}.lock"):
         yield
 
 

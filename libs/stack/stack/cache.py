@@ -44,6 +44,6 @@ def _remove_leftovers(cache: Path, name: str) -> None:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One process at a time is inside; the others wait."""
-    with path.open("w") as lock:
+    with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
