@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,9 +13,8 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from stack import background
-from stack.cache import locked
 from stack.errors import StackError
-from stack.ports import Ports, avoiding_taken, by_whom, is_free
+from stack.ports import Ports, avoiding_taken, by_whom, is_free, one_at_a_time
 from stack.processes import Process, end_of, first_dead, service, stop_all
 from stack.progress import shown
 from stack.server import died
@@ -51,13 +49,6 @@ def running(
             _start(stack, services, folder, say)
         say(f"ready after {time.monotonic() - began:.1f} s; other clients find it by {folder / FILE}")
         yield stack, services
-
-
-@contextmanager
-def one_at_a_time() -> Iterator[None]:
-    """For what takes the fixed ports: until somebody listens on one, it looks free to all who start."""
-    with locked(Path(tempfile.gettempdir()) / f"waybill-{os.getuid()}.lock"):
-        yield
 
 
 def fetch_programs() -> Any:

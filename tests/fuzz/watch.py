@@ -21,9 +21,7 @@ CASE_SECONDS = 10.0
 """Of processor time, so that a busy machine is no fault of a reader; ten times as long by the clock."""
 MOST_BYTES = 1 << 30
 """Of the process and all that it started: the longest record there may be, 16 MiB of quotes alone, takes 800 MB."""
-FIRST_CASES = 100
-LAST_CASES = 1000
-"""Between large ones, what a case took may be given back some hundred cases later."""
+WARM_CASES = 100
 MOST_GROWTH = 150 << 20
 START_SECONDS = 120
 DIED = "the process died"
@@ -136,9 +134,9 @@ class Watcher:
         self.run.peak_bytes = max(self.run.peak_bytes, together)
         if together > MOST_BYTES:
             return f"{together >> 20} MiB of memory, at most {MOST_BYTES >> 20}"
-        if len(self._kept) >= FIRST_CASES + LAST_CASES:
-            # What one case takes is given back with a later one, what all leave behind is not.
-            first, last = min(self._kept[:FIRST_CASES]), min(self._kept[-LAST_CASES:])
+        if len(self._kept) >= 2 * WARM_CASES:
+            # What one case takes is given back, if only hundreds of cases later; what all leave behind is not.
+            first, last = min(self._kept[:WARM_CASES]), min(self._kept[len(self._kept) // 2 :])
             if last - first > MOST_GROWTH:
                 return f"memory grew from {first >> 20} to {last >> 20} MiB in {len(self._kept)} cases"
         return ""

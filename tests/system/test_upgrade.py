@@ -17,8 +17,8 @@ from dataset import Dataset
 from installation import Installation
 from meaning import Meaning, Said
 from oracle import EMPTY_COUNTS, File
+from stack.ports import one_at_a_time
 from stack.servers import Stack
-from waybill.installation import one_at_a_time
 from waybill_contracts import parse_declaration
 
 pytestmark = pytest.mark.timeout(400)

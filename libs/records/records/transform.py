@@ -13,9 +13,9 @@ from records.types import ISO, Notation, polars_type, type_columns, type_faults
 
 MAX_MADE_BYTES = 500_000
 """Of derived texts in a row: they stand in one document beside what the file says."""
-NO_MOMENTS: Mapping[str, pl.Series] = {}
 MAX_LITERAL_BYTES = 2_000
 """Of texts that a declaration itself puts into each row: a file of short rows must not grow beyond measure."""
+NO_MOMENTS: Mapping[str, pl.Series] = {}
 
 
 @dataclass(frozen=True)

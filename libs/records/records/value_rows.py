@@ -59,8 +59,7 @@ def block_of(lines: pl.Series, names: Sequence[str], header: Sequence[str], colu
     """The rows of these lines; those with a fault are rejects."""
     texts = pl.DataFrame([made.texts.alias(name) for name, made in zip(names, columns, strict=True)])
     literals = frozenset(name for name, made in zip(names, columns, strict=True) if made.is_literal)
-    header_by_name = dict(zip(names, header, strict=True))
-    rows = ValueRows(texts, header_by_name, literals)
+    rows = ValueRows(texts, dict(zip(names, header, strict=True)), literals)
     found = [fault for made in columns for fault in made.found]
     found += [fault for name in names for fault in _long(name, texts[name])]
     moments = {name: made.moments for name, made in zip(names, columns, strict=True) if made.moments is not None}
@@ -70,8 +69,8 @@ def block_of(lines: pl.Series, names: Sequence[str], header: Sequence[str], colu
     wrong, rejects = collect(found, lines, rows)
     good = pl.Series([True]).new_from_index(0, len(texts)).scatter(wrong, False)
     kept = texts.filter(good)
-    moments = {name: rows.filter(good) for name, rows in moments.items()}
-    return Block(kept.hstack([lines.filter(good)]), rejects, ValueRows(kept, header_by_name, literals), moments=moments)
+    moments = {name: is_moment.filter(good) for name, is_moment in moments.items()}
+    return Block(kept.hstack([lines.filter(good)]), rejects, ValueRows(kept, rows.header, literals), moments=moments)
 
 
 def _long(name: str, texts: pl.Series) -> list[pl.DataFrame]:

@@ -15,7 +15,6 @@ WATCH = """
 import sys
 from tests.fuzz import watch
 watch.CASE_SECONDS, watch.MOST_BYTES = float(sys.argv[2]), int(sys.argv[3]) << 20
-watch.LAST_CASES = 100
 run = watch.Run("csv", 1)
 watcher = watch.Watcher(run, [sys.executable, sys.argv[1]])
 for _ in range(10):

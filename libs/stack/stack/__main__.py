@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from stack import background, foreground
 from stack.errors import StackError
 from stack.fetch import fetch
-from stack.ports import Ports, avoiding_taken, free_ports
+from stack.ports import Ports, avoiding_taken, free_ports, one_at_a_time
 from stack.processes import end_of
 from stack.progress import shown
 from stack.servers import Stack, status
@@ -48,11 +49,13 @@ def _up(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
-    ports, moved = (free_ports(), []) if arguments.free_ports else avoiding_taken(Ports())
-    for line in moved:
-        _say(line)
     queue = arguments.queue_notifications
-    with Stack(arguments.folder, ports=ports, log=_say, queue_notifications=queue) as stack:
+    with ExitStack() as ends:
+        with one_at_a_time():
+            ports, moved = (free_ports(), []) if arguments.free_ports else avoiding_taken(Ports())
+            for line in moved:
+                _say(line)
+            stack = ends.enter_context(Stack(arguments.folder, ports=ports, log=_say, queue_notifications=queue))
         path = arguments.environment_file or arguments.folder / "stack.env"
         stack.write_environment(path)
         _say(f"ready after {time.monotonic() - began:.1f} s; how to reach it: {path}")

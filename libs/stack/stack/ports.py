@@ -1,13 +1,17 @@
 """Which ports the servers listen on: fixed ones for people, free ones for tests."""
 
+import os
 import random
 import socket
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import psutil
 
+from stack.cache import locked
 from stack.errors import StackError
 
 
@@ -20,6 +24,13 @@ class Ports:
     minio: int = 8413
     mongodb: int = 8414
     postgresql: int = 8415
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """For who takes the fixed ports: until somebody listens on one, it looks free to all who start."""
+    with locked(Path(tempfile.gettempdir()) / f"waybill-{os.getuid()}.lock"):
+        yield
 
 
 def free_ports() -> Ports:
